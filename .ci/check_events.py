@@ -1,0 +1,74 @@
+"""Checks events/ against the template, both of which a change of routes leaves behind quietly.
+
+Each event goes to the function its file is named for, by a route the template has; its body is what its headers say;
+its token is the one that env.json sets; and env.json sets only variables that the template names, for `sam local`
+drops the others. Usage: check_events.py TRANSFORMED_TEMPLATE EVENTS_DIRECTORY
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import sys
+
+template = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+directory = pathlib.Path(sys.argv[2])
+resources = template["Resources"]
+
+# Route path -> handler, from the OpenAPI body that the transform writes.
+handler_of = {}
+for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+    uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    function = uri.split("${")[-1].split(".Arn}")[0]
+    handler_of[path] = resources[function]["Properties"]["Handler"]
+
+
+def route_of(path):
+    """The route API Gateway would choose: a full match, then the longest greedy one, then $default."""
+    if path in handler_of:
+        return path
+    greedy = [r for r in handler_of if r.endswith("/{proxy+}") and path.startswith(r.removesuffix("{proxy+}"))]
+    return max(greedy, key=len, default="/$default")
+
+
+environment = json.loads((directory / "env.json").read_text(encoding="utf-8"))["Parameters"]
+token = environment["SCIM_TOKEN"]
+problems = []
+
+
+def check(holds, name, what):
+    if not holds:
+        problems.append(f"{name}: {what}")
+
+
+digest = environment["SCIM_TOKEN_SHA256"].split(":")[1]
+check(digest == hashlib.sha256(token.encode()).hexdigest(), "env.json", "SCIM_TOKEN_SHA256 is not of SCIM_TOKEN")
+for name, resource in resources.items():
+    if resource["Type"] == "AWS::Lambda::Function":
+        missing = environment.keys() - resource["Properties"]["Environment"]["Variables"].keys()
+        check(not missing, "env.json", f"{name} does not name {sorted(missing)}")
+
+files = [file for file in sorted(directory.glob("*.json")) if file.name != "env.json"]
+for file in files:
+    name = file.name
+    event = json.loads(file.read_text(encoding="utf-8"))
+    headers = {key.lower(): value for key, value in event["headers"].items()}
+    check(headers.get("authorization") == f"Bearer {token}", name, "has another token than env.json")
+    if event.get("version") == "2.0":
+        path, route = event["rawPath"], event["routeKey"].removeprefix("ANY ")
+        check(event["requestContext"]["http"]["path"] == path, name, "has two paths")
+        check(event["requestContext"]["routeKey"] == event["routeKey"], name, "has two route keys")
+    else:
+        path, route = event["path"], event["resource"]
+    check(route == route_of(path), name, f"{path} goes by {route_of(path)}, not by {route}")
+    handler = handler_of.get(route)
+    check(handler == file.stem.split("-")[0], name, f"goes to the function {handler}")
+    body = event.get("body")
+    if body is not None:
+        raw = base64.b64decode(body, validate=True) if event["isBase64Encoded"] else body.encode()
+        json.loads(raw)
+        check(int(headers.get("content-length", len(raw))) == len(raw), name, "has a wrong content-length")
+
+if problems:
+    sys.exit("\n".join(problems))
+print(f"{len(files)} events fit the template's {len(handler_of)} routes")

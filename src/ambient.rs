@@ -1,0 +1,55 @@
+//! The one home of the clock, of randomness and of the environment. `clippy.toml` bans them everywhere else, so that
+//! what depends on them is seen in a signature.
+
+#![expect(clippy::disallowed_methods, reason = "this is their one home")]
+
+use jiff::{Timestamp, TimestampRound, Unit};
+use std::time::{Duration, Instant};
+
+/// The time of day in UTC, to the millisecond: what `meta.created` shows.
+#[must_use]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(TimestampRound::new().smallest(Unit::Millisecond)).unwrap_or(now)
+}
+
+/// A clock that only goes forward, for durations and deadlines.
+#[must_use]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// A fresh resource id: `UUIDv4`, opaque and uniformly spread.
+#[must_use]
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// A fresh id that sorts by time: `UUIDv7`.
+#[must_use]
+pub fn new_time_ordered_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// A random part of `longest`, to spread retries.
+#[must_use]
+pub fn jitter(longest: Duration) -> Duration {
+    longest.mul_f64(f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX))
+}
+
+/// 256 random bits in hexadecimal digits.
+///
+/// # Errors
+///
+/// When the system has no randomness to give.
+pub fn random_token() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// An environment variable; an empty one counts as unset.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

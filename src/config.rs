@@ -1,0 +1,203 @@
+//! The configuration: read once, from the environment, into types that need no further check.
+
+use crate::protocol::schema::{SchemaError, Schemas};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Tenant of a deployment that has one.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `SCIM_ENABLED`: when false every SCIM call is answered 403. Data and tokens stay.
+    pub enabled: bool,
+    /// `SCIM_TOKEN_SHA256` and `SCIM_TOKEN`.
+    pub tokens: Tokens,
+    /// `SCIM_BASE_URL`: what `meta.location` begins with. Unset, it is taken from each request.
+    pub base_url: Option<String>,
+    /// `SCIM_SERVER_TIMING`: the cost of each request in a `Server-Timing` header.
+    pub server_timing: bool,
+    /// `SCIM_GROUP_NAME_UNIQUE`: whether two groups may not have one displayName, and the schemas that say so.
+    pub schemas: Schemas,
+    /// `TABLE_NAME` and `DYNAMODB_ENDPOINT`.
+    pub table: Table,
+}
+
+/// Where the table is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// `TABLE_NAME`; `scimlet` when unset.
+    pub name: String,
+    /// `DYNAMODB_ENDPOINT`: an engine other than AWS.
+    pub endpoint: Option<String>,
+}
+
+/// A variable that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text is the documentation")]
+pub enum ConfigError {
+    #[error("{name} is '{value}'. Set it to true or false.")]
+    NotABoolean { name: &'static str, value: String },
+    #[error(
+        "SCIM_TOKEN_SHA256 has the entry '{entry}': {problem}. An entry is label:digest or tenant/label:digest, where digest is the SHA-256 of the token in 64 hexadecimal digits; entries are separated by commas."
+    )]
+    Token { entry: String, problem: &'static str },
+    #[error(
+        "SCIM_TOKEN holds white space or a character that a header cannot carry. Use letters, digits, '-' and '_'."
+    )]
+    UnusableToken,
+    #[error(
+        "No token is configured. Set SCIM_TOKEN_SHA256 to label:digest, where digest is the SHA-256 of the token in hexadecimal digits."
+    )]
+    NoToken,
+    #[error("SCIM_BASE_URL is '{0}'. Set it to the URL that clients use, such as https://scim.example.com/scim/v2.")]
+    BaseUrl(String),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+impl Config {
+    /// Reads the variables through `variable`, which gives `None` for one that is unset or empty.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that cannot be used, and what it should hold.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let flag = |name: &'static str, default: bool| match variable(name) {
+            None => Ok(default),
+            Some(value) => match value.to_ascii_lowercase().as_str() {
+                "1" | "true" => Ok(true),
+                "0" | "false" => Ok(false),
+                _ => Err(ConfigError::NotABoolean { name, value }),
+            },
+        };
+        let base_url = variable("SCIM_BASE_URL").map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(url) = base_url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(ConfigError::BaseUrl(url.clone()));
+        }
+        Ok(Self {
+            enabled: flag("SCIM_ENABLED", true)?,
+            tokens: Tokens::read(variable("SCIM_TOKEN_SHA256").as_deref(), variable("SCIM_TOKEN").as_deref())?,
+            base_url,
+            server_timing: flag("SCIM_SERVER_TIMING", false)?,
+            schemas: Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?,
+            table: Table {
+                name: variable("TABLE_NAME").unwrap_or_else(|| "scimlet".into()),
+                endpoint: variable("DYNAMODB_ENDPOINT"),
+            },
+        })
+    }
+}
+
+/// Who a token stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOwner {
+    /// Whose resources it may see.
+    pub tenant: String,
+    /// Its name in the change log.
+    pub label: String,
+}
+
+/// The digests of the tokens that are accepted. The tokens themselves are nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens(Vec<([u8; 32], TokenOwner)>);
+
+impl Tokens {
+    fn read(digests: Option<&str>, plain: Option<&str>) -> Result<Self, ConfigError> {
+        let mut tokens = Vec::new();
+        for entry in digests.unwrap_or_default().split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let problem = |problem| ConfigError::Token { entry: entry.to_owned(), problem };
+            let (name, digest) = entry.rsplit_once(':').ok_or_else(|| problem("there is no ':'"))?;
+            let (tenant, label) = name.split_once('/').unwrap_or((DEFAULT_TENANT, name));
+            if !is_name(tenant, b".-") {
+                return Err(problem("a tenant has 1 to 64 letters, digits, '.' and '-'"));
+            }
+            if !is_name(label, b"._-") {
+                return Err(problem("a label has 1 to 64 letters, digits, '.', '_' and '-'"));
+            }
+            let digest = digest_bytes(digest).ok_or_else(|| problem("the digest is not 64 hexadecimal digits"))?;
+            tokens.push((digest, TokenOwner { tenant: tenant.into(), label: label.into() }));
+        }
+        if let Some(plain) = plain {
+            if !plain.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(ConfigError::UnusableToken);
+            }
+            let owner = TokenOwner { tenant: DEFAULT_TENANT.into(), label: "plain".into() };
+            tokens.push((Sha256::digest(plain).into(), owner));
+        }
+        if tokens.is_empty() {
+            return Err(ConfigError::NoToken);
+        }
+        Ok(Self(tokens))
+    }
+
+    /// The owner of a token. Every digest is compared, each in constant time.
+    #[must_use]
+    pub fn owner(&self, token: &str) -> Option<&TokenOwner> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        self.0
+            .iter()
+            .fold(None, |found, (known, owner)| if bool::from(known.ct_eq(&digest)) { Some(owner) } else { found })
+    }
+}
+
+/// Letters, digits and `others`: what may stand in a key of the table, where `#` separates, and in a log.
+fn is_name(name: &str, others: &[u8]) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+}
+
+fn digest_bytes(digits: &str) -> Option<[u8; 32]> {
+    let digits = digits.trim();
+    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0_u8; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"; // of "test"
+
+    #[test]
+    fn a_token_names_its_tenant_and_its_label() {
+        let digests = format!("entra:{DIGEST}, acme/okta:{}", keys_hex("other"));
+        let config = read(&[("SCIM_TOKEN_SHA256", &digests)]).unwrap();
+        let owner = |token| config.tokens.owner(token).map(|owner| (owner.tenant.clone(), owner.label.clone()));
+        assert_eq!(owner("test"), Some(("default".into(), "entra".into())));
+        assert_eq!(owner("other"), Some(("acme".into(), "okta".into())));
+        assert_eq!(owner("Test"), None);
+        assert_eq!(owner(""), None);
+    }
+
+    fn keys_hex(token: &str) -> String {
+        crate::store::keys::hex(&Sha256::digest(token))
+    }
+
+    #[test]
+    fn an_error_names_the_variable_and_what_it_should_hold() {
+        let cases = [
+            (vec![], "SCIM_TOKEN_SHA256"),
+            (vec![("SCIM_TOKEN", "two words")], "SCIM_TOKEN holds white space"),
+            (vec![("SCIM_TOKEN_SHA256", "entra")], "there is no ':'"),
+            (vec![("SCIM_TOKEN_SHA256", "entra:abc")], "64 hexadecimal digits"),
+            (vec![("SCIM_TOKEN_SHA256", "ac_me/entra:abc")], "a tenant has"),
+            (vec![("SCIM_TOKEN", "0123456789abcdef"), ("SCIM_ENABLED", "yes")], "SCIM_ENABLED is 'yes'"),
+            (vec![("SCIM_TOKEN", "0123456789abcdef"), ("SCIM_BASE_URL", "scim.example.com")], "SCIM_BASE_URL"),
+        ];
+        for (variables, expected) in cases {
+            let error = read(&variables).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

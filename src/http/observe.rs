@@ -1,0 +1,108 @@
+//! What surrounds every request: its id, its time limit, the end of a panic, one log line, and its cost.
+
+use super::{Api, reply};
+use crate::ambient;
+use crate::protocol::quirks::Quirks;
+use crate::store::meter::{Cost, Meter};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+/// In which every request is answered: API Gateway gives up after 29 or 30 s, and its answer would be no SCIM error.
+pub const ANSWER_TIME: Duration = Duration::from_secs(25);
+/// In which a contended write may be tried again.
+pub const WRITE_TIME: Duration = Duration::from_secs(18);
+
+/// The id of a request, from whoever gave it one: Lambda.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it; `info` when unset.
+pub fn log_to_stderr() {
+    let filter = ambient::variable("RUST_LOG").unwrap_or_else(|| "info".into());
+    let logger = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr);
+    // A second call, in a test, changes nothing.
+    let _set_already = logger.try_init();
+}
+
+/// What a handler leaves for the log line.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    pub tenant: String,
+    pub actor: String,
+    pub quirks: Quirks,
+    pub skipped_members: Vec<String>,
+    /// What the table said; never a client's error.
+    pub failure: Option<String>,
+}
+
+pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let started = ambient::monotonic();
+    let meter = Meter::default();
+    let id = request.extensions().get::<RequestId>().map_or_else(ambient::new_id, |id| id.0.clone());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let headers = request.headers().clone();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(meter.clone());
+
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let (mut response, failure) = match tokio::time::timeout(ANSWER_TIME, answer).await {
+        Ok(Ok(response)) => (response, None),
+        Ok(Err(_panic)) => (reply::internal(&headers), Some("panic")),
+        Err(_elapsed) => (reply::out_of_time(&headers), Some("out of time")),
+    };
+
+    let trace = response.extensions().get::<Trace>().cloned().unwrap_or_default();
+    let cost = meter.cost();
+    tracing::info!(
+        method = method.as_str(),
+        route = route.as_str(),
+        status = response.status().as_u16(),
+        duration_ms = milliseconds(started.elapsed()),
+        request_id = id.as_str(),
+        tenant = trace.tenant.as_str(),
+        actor = trace.actor.as_str(),
+        quirks = trace.quirks.names().join(","),
+        skipped_members = trace.skipped_members.join(","),
+        error = failure.or(trace.failure.as_deref()),
+        dynamodb.calls = cost.calls,
+        dynamodb.round_trips = cost.round_trips,
+        dynamodb.read_units = cost.read_units,
+        dynamodb.write_units = cost.write_units,
+        dynamodb.duration_ms = milliseconds(cost.busy),
+        "request"
+    );
+    set(&mut response, "x-request-id", &id);
+    if api.config.server_timing {
+        set(&mut response, "server-timing", &server_timing(&cost));
+    }
+    response
+}
+
+/// `dynamodb;dur=1.9;desc="calls=2 trips=2 rcu=3 wcu=10"`
+fn server_timing(cost: &Cost) -> String {
+    let Cost { calls, round_trips, read_units, write_units, busy } = cost;
+    let duration = milliseconds(*busy);
+    format!("dynamodb;dur={duration};desc=\"calls={calls} trips={round_trips} rcu={read_units} wcu={write_units}\"")
+}
+
+/// To a tenth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn set(response: &mut Response, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}

@@ -1,0 +1,238 @@
+//! From an HTTP request to what a use case takes: the caller, the parameters, the body.
+
+use super::mount::Mount;
+use super::observe::{RequestId, Trace};
+use super::reply::{self, Reply};
+use super::{Api, mount};
+use crate::protocol::discovery::MAX_BODY_BYTES;
+use crate::protocol::error::ScimError;
+use crate::protocol::filter;
+use crate::protocol::list::Page;
+use crate::protocol::projection::Projection;
+use crate::protocol::quirks::Quirks;
+use crate::protocol::schema::ResourceType;
+use crate::service::query::Query;
+use crate::service::{Caller, Preconditions, ServiceError};
+use crate::store::meter::Meter;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::Response;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::Value;
+
+/// One request of a caller whose token was checked. A handler that takes it cannot run without.
+#[derive(Debug)]
+pub struct Exchange {
+    pub caller: Caller,
+    headers: HeaderMap,
+    parameters: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl FromRequest<Api> for Exchange {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
+        let headers = request.headers().clone();
+        read(request, api).await.map_err(|error| reply::error(&error, &headers))
+    }
+}
+
+async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
+    check_enabled(api)?;
+    let base_url = base_url(&request, api);
+    let (parts, body) = request.into_parts();
+    let owner = token(&parts.headers).and_then(|token| api.config.tokens.owner(token)).ok_or_else(|| {
+        ScimError::new(401, "The Authorization header holds no valid token. Send 'Bearer' and the token.")
+    })?;
+    let extension = |meter: Option<&Meter>| meter.cloned().unwrap_or_default();
+    let caller = Caller {
+        tenant: owner.tenant.clone(),
+        actor: owner.label.clone(),
+        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+        base_url,
+        deadline: crate::ambient::monotonic() + super::observe::WRITE_TIME,
+        meter: extension(parts.extensions.get::<Meter>()),
+        quirks: Quirks::default(),
+        skipped_members: Vec::new(),
+    };
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            ScimError::new(413, format!("The request body is larger than {MAX_BODY_BYTES} bytes. Send less at a time."))
+        } else {
+            ScimError::invalid_syntax("The request body ended early.")
+        }
+    })?;
+    // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
+    let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes() })
+}
+
+/// 403 while `SCIM_ENABLED` is false.
+///
+/// # Errors
+///
+/// The 403.
+pub fn check_enabled(api: &Api) -> Result<(), ScimError> {
+    if api.config.enabled {
+        return Ok(());
+    }
+    Err(ScimError::new(403, "Provisioning is switched off (SCIM_ENABLED is false). Users, groups and tokens are kept."))
+}
+
+/// `https://host/scim/v2`: configured, or as the client wrote it.
+pub fn base_url(request: &Request, api: &Api) -> String {
+    if let Some(configured) = &api.config.base_url {
+        return configured.clone();
+    }
+    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let scheme =
+        header(HeaderName::from_static("x-forwarded-proto")).filter(|scheme| *scheme == "https").unwrap_or("http");
+    let host = header(HOST).or_else(|| request.uri().host()).unwrap_or("localhost");
+    let mount = request.extensions().get::<Mount>().map_or(mount::PREFIX, |mount| mount.0.as_str());
+    format!("{scheme}://{host}{mount}")
+}
+
+/// `Bearer x`, `bearer x`, `x` alone (Okta's header mode), and one doubled prefix (Okta writes one, and so did the
+/// administrator).
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let mut token = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    for _ in 0..2 {
+        if let Some((scheme, rest)) = token.split_once(char::is_whitespace)
+            && scheme.eq_ignore_ascii_case("bearer")
+        {
+            token = rest.trim_start();
+        }
+    }
+    (!token.is_empty()).then_some(token)
+}
+
+impl Exchange {
+    /// The response, with what the log line needs.
+    pub fn finish(self, result: Result<Reply, ServiceError>) -> Response {
+        let failure = match &result {
+            Err(ServiceError::Scim(_)) | Ok(_) => None,
+            Err(other) => Some(other.to_string()),
+        };
+        let mut response = match result {
+            Ok(reply) => reply.into_response(&self.headers, &self.caller.base_url),
+            Err(error) => reply::service_error(&error, &self.headers),
+        };
+        response.extensions_mut().insert(Trace {
+            tenant: self.caller.tenant,
+            actor: self.caller.actor,
+            quirks: self.caller.quirks,
+            skipped_members: self.caller.skipped_members,
+            failure,
+        });
+        response
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `attributes` and `excludedAttributes`.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidPath`.
+    pub fn projection(&mut self, api: &Api, resource_type: ResourceType) -> Result<Projection, ServiceError> {
+        let mut quirks = std::mem::take(&mut self.caller.quirks);
+        let schema = api.service.schemas().of(resource_type);
+        let projection =
+            Projection::parse(self.parameter("attributes"), self.parameter("excludedAttributes"), schema, &mut quirks);
+        self.caller.quirks = quirks;
+        Ok(projection?)
+    }
+
+    /// `filter`, `startIndex`, `count` and the projection.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidFilter`, `invalidValue` or `invalidPath`.
+    pub fn query(&mut self, api: &Api, resource_type: ResourceType) -> Result<Query, ServiceError> {
+        let projection = self.projection(api, resource_type)?;
+        let page = Page::parse(self.parameter("startIndex"), self.parameter("count"))?;
+        let mut quirks = std::mem::take(&mut self.caller.quirks);
+        let schema = api.service.schemas().of(resource_type);
+        let filter = self.parameter("filter").map(|text| filter::parse(text, schema, &mut quirks)).transpose();
+        self.caller.quirks = quirks;
+        Ok(Query { filter: filter?, page, projection })
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// 415 for another media type, 400 `invalidSyntax`.
+    pub fn json(&self) -> Result<Value, ServiceError> {
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !matches!(media_type.as_str(), "" | "application/scim+json" | "application/json" | "text/json") {
+            let detail = format!("The Content-Type is '{media_type}'. Send application/scim+json.");
+            return Err(ScimError::new(415, detail).into());
+        }
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ScimError::invalid_syntax(format!("The request body is not JSON: {error}.")).into())
+    }
+
+    /// `If-Match` and `If-None-Match` of a write.
+    pub fn preconditions(&self) -> Preconditions {
+        let versions = match self.tags(&IF_MATCH) {
+            None => None,
+            Some(tags) if tags.contains(&"*") => None,
+            Some(tags) => Some(tags.into_iter().filter_map(version).collect()),
+        };
+        let must_not_exist = self.tags(&IF_NONE_MATCH).is_some_and(|tags| tags.contains(&"*"));
+        Preconditions { versions, must_not_exist }
+    }
+
+    /// 304 instead of the resource when `If-None-Match` names its version.
+    pub fn unless_known(&self, answer: crate::service::Answer) -> Reply {
+        let known = self
+            .tags(&IF_NONE_MATCH)
+            .is_some_and(|tags| tags.iter().any(|&tag| tag == "*" || version(tag) == Some(answer.meta.version)));
+        if known { Reply::NotModified(answer) } else { Reply::Resource(answer) }
+    }
+
+    fn tags(&self, name: &HeaderName) -> Option<Vec<&str>> {
+        let values: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        let tags =
+            values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+        (!values.is_empty()).then_some(tags)
+    }
+}
+
+/// The version in `W/"3"` or `"3"`. Any other tag is of no version.
+fn version(tag: &str) -> Option<u64> {
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_found_in_every_form_that_clients_send() {
+        let cases = [
+            (Some("Bearer t0ken"), Some("t0ken")),
+            (Some("bearer   t0ken "), Some("t0ken")),
+            (Some("t0ken"), Some("t0ken")),
+            (Some("Bearer Bearer t0ken"), Some("t0ken")),
+            (Some("Bearer Bearer Bearer t0ken"), Some("Bearer t0ken")),
+            (Some("  "), None),
+            (Some("Bearer"), Some("Bearer")),
+            (None, None),
+        ];
+        for (value, expected) in cases {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(token(&headers), expected, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The routes: the unit that a Lambda function serves.
+
+use super::reply::{self, Reply};
+use super::request::Exchange;
+use super::{Api, discovery, groups, users};
+use crate::protocol::error::ScimError;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{any, get};
+
+/// A group of endpoints with the same needs. Its name is the `Handler` of its function in `template.yaml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `/Users`.
+    Users,
+    /// `/Groups`.
+    Groups,
+    /// `/Bulk`.
+    Bulk,
+    /// `/.search`, on the root and on each resource type.
+    Search,
+    /// `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` and the base path. Touches no table.
+    Discovery,
+    /// `/Me`.
+    Me,
+}
+
+/// A handler name that is no route.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is no route. The handler of the function must be one of users, groups, bulk, search, discovery, me.")]
+pub struct UnknownRoute(String);
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 6] = [Self::Users, Self::Groups, Self::Bulk, Self::Search, Self::Discovery, Self::Me];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Bulk => "bulk",
+            Self::Search => "search",
+            Self::Discovery => "discovery",
+            Self::Me => "me",
+        }
+    }
+
+    /// The paths it serves, below the base URL.
+    #[must_use]
+    pub const fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Users => &["/Users", "/Users/{id}"],
+            Self::Groups => &["/Groups", "/Groups/{id}"],
+            Self::Bulk => &["/Bulk"],
+            Self::Search => &["/.search", "/Users/.search", "/Groups/.search"],
+            Self::Discovery => &[
+                "/",
+                "/ServiceProviderConfig",
+                "/ResourceTypes",
+                "/ResourceTypes/{name}",
+                "/Schemas",
+                "/Schemas/{uri}",
+            ],
+            Self::Me => &["/Me"],
+        }
+    }
+
+    pub(super) fn endpoints(self) -> Router<Api> {
+        let serve = |handlers: &[axum::routing::MethodRouter<Api>]| {
+            self.paths()
+                .iter()
+                .zip(handlers)
+                .fold(Router::new(), |router, (path, handler)| router.route(path, handler.clone()))
+        };
+        match self {
+            Self::Users => serve(&[
+                get(users::list).post(users::create),
+                get(users::get).put(users::replace).patch(users::patch).delete(users::delete),
+            ]),
+            Self::Groups => serve(&[
+                get(groups::list).post(groups::create),
+                get(groups::get).put(groups::replace).patch(groups::patch).delete(groups::delete),
+            ]),
+            Self::Discovery => serve(&[
+                get(discovery::base),
+                get(discovery::service_provider_config),
+                get(discovery::resource_types),
+                get(discovery::resource_type),
+                get(discovery::schemas),
+                get(discovery::schema),
+            ]),
+            Self::Bulk | Self::Me => serve(&[any(not_implemented)]),
+            Self::Search => serve(&[any(not_implemented), any(not_implemented), any(not_implemented)]),
+        }
+    }
+}
+
+impl std::str::FromStr for Route {
+    type Err = UnknownRoute;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|route| route.name() == name).ok_or_else(|| UnknownRoute(name.to_owned()))
+    }
+}
+
+/// RFC 7644 section 3.12: what the service provider does not support is 501, and ServiceProviderConfig says so.
+async fn not_implemented(exchange: Exchange) -> Response {
+    exchange.finish(Err::<Reply, _>(
+        ScimError::new(501, "This operation is not supported; /ServiceProviderConfig says what is.").into(),
+    ))
+}
+
+pub(super) async fn not_found(request: Request) -> Response {
+    let detail = "There is no such endpoint. The base URL ends in /scim/v2; below it are /Users, /Groups, /ServiceProviderConfig, /ResourceTypes and /Schemas.";
+    reply::error(&ScimError::new(404, detail), request.headers())
+}
+
+pub(super) async fn method_not_allowed(request: Request) -> Response {
+    let detail = format!("{} is not supported here; the Allow header says what is.", request.method());
+    reply::error(&ScimError::new(405, detail), request.headers())
+}

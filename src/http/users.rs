@@ -1,0 +1,68 @@
+//! `/Users`: each handler extracts, calls and answers.
+
+use super::Api;
+use super::reply::Reply;
+use super::request::Exchange;
+use crate::protocol::schema::ResourceType;
+use crate::service::ServiceError;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+const USER: ResourceType = ResourceType::User;
+
+pub async fn create(State(api): State<Api>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let projection = exchange.projection(&api, USER)?;
+        let body = exchange.json()?;
+        Ok(Reply::Created(api.service.create_user(&mut exchange.caller, body, &projection).await?))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn get(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let projection = exchange.projection(&api, USER)?;
+        let answer = api.service.get_user(&exchange.caller, &id, &projection).await?;
+        Ok(exchange.unless_known(answer))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn list(State(api): State<Api>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let query = exchange.query(&api, USER)?;
+        Ok(Reply::Document(api.service.list(&exchange.caller, USER, &query).await?))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn replace(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let projection = exchange.projection(&api, USER)?;
+        let (body, preconditions) = (exchange.json()?, exchange.preconditions());
+        let caller = &mut exchange.caller;
+        Ok(Reply::Resource(api.service.replace_user(caller, &id, body, &preconditions, &projection).await?))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn patch(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let projection = exchange.projection(&api, USER)?;
+        let (body, preconditions) = (exchange.json()?, exchange.preconditions());
+        let caller = &mut exchange.caller;
+        Ok(Reply::Resource(api.service.patch_user(caller, &id, &body, &preconditions, &projection).await?))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn delete(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+    let preconditions = exchange.preconditions();
+    let result: Result<_, ServiceError> = api.service.delete_user(&mut exchange.caller, &id, &preconditions).await;
+    exchange.finish(result.map(|()| Reply::NoContent))
+}

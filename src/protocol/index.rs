@@ -1,0 +1,247 @@
+//! Which attributes a lookup can start from, and which lookup a filter allows. What is not here is found by evaluating
+//! the filter over the collection.
+
+use super::filter::{CompareValue, Filter, Operator};
+use super::path::AttributePath;
+use super::schema::{ResourceSchema, ResourceType, Type, Uniqueness};
+use super::{Object, case, members};
+use serde_json::Value;
+
+/// A value under which a resource can be found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IndexedValue {
+    /// `User.userName`, `Group.externalId`, …
+    pub attribute: String,
+    /// The value as it is compared: folded unless the attribute is caseExact.
+    pub value: String,
+    /// Whether one resource at most may hold it.
+    pub is_unique: bool,
+}
+
+/// Where the search for a filter starts: every resource that satisfies the filter is among what this finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// At the resource itself.
+    Id(String),
+    /// At an indexed value.
+    Value(IndexedValue),
+    /// At the memberships of a member, for groups.
+    GroupsOfMember(String),
+    /// At the members of a group, for users.
+    MembersOfGroup(String),
+}
+
+/// The indexed attributes of a resource type: what the schema calls unique, `externalId`, and `emails.value` of users.
+fn attributes(schema: &ResourceSchema) -> Vec<(AttributePath, bool, bool)> {
+    let mut attributes: Vec<_> = schema
+        .attributes()
+        .filter(|(_, found)| found.uniqueness != Uniqueness::None && found.kind == Type::String && !found.multi_valued)
+        .map(|(extension, found)| {
+            let path = AttributePath { extension: extension.map(str::to_owned), ..AttributePath::core(&found.name) };
+            (path, found.case_exact, true)
+        })
+        .collect();
+    if schema.resource_type == ResourceType::Group
+        && !attributes.iter().any(|(path, ..)| path.attribute == "displayName")
+    {
+        attributes.push((AttributePath::core("displayName"), false, false));
+    }
+    attributes.push((AttributePath::core("externalId"), true, false));
+    if schema.resource_type == ResourceType::User {
+        let value = AttributePath { sub_attribute: Some("value".into()), ..AttributePath::core("emails") };
+        attributes.push((value, false, false));
+    }
+    attributes
+}
+
+fn indexed_value(
+    schema: &ResourceSchema,
+    path: &AttributePath,
+    case_exact: bool,
+    is_unique: bool,
+    text: &str,
+) -> IndexedValue {
+    IndexedValue {
+        attribute: format!("{}.{path}", schema.resource_type.name()),
+        value: if case_exact { text.to_owned() } else { case::fold(text) },
+        is_unique,
+    }
+}
+
+/// The values under which `resource` is to be found, each once.
+#[must_use]
+pub fn values(schema: &ResourceSchema, resource: &Object) -> std::collections::BTreeSet<IndexedValue> {
+    let mut values = std::collections::BTreeSet::new();
+    for (path, case_exact, is_unique) in attributes(schema) {
+        let container = match &path.extension {
+            None => Some(resource),
+            Some(uri) => resource.get(uri).and_then(Value::as_object),
+        };
+        let Some(value) = container.and_then(|object| object.get(&path.attribute)) else { continue };
+        let texts: Vec<&str> = match &path.sub_attribute {
+            None => value.as_str().into_iter().collect(),
+            Some(name) => {
+                value.as_array().into_iter().flatten().filter_map(|element| element.get(name)?.as_str()).collect()
+            }
+        };
+        let assigned = texts.into_iter().filter(|text| !text.is_empty());
+        values.extend(assigned.map(|text| indexed_value(schema, &path, case_exact, is_unique, text)));
+    }
+    values
+}
+
+/// The best lookup that `filter` allows; `None` when none of its conjuncts is an indexed equality.
+#[must_use]
+pub fn lookup(schema: &ResourceSchema, filter: &Filter) -> Option<Lookup> {
+    match filter {
+        Filter::Compare(path, Operator::Equal, CompareValue::Text(text)) => equality(schema, path, text),
+        Filter::And(terms) => terms.iter().filter_map(|term| lookup(schema, term)).min_by_key(rank),
+        Filter::Value(path, inner) => {
+            let path = AttributePath { sub_attribute: Some("value".into()), ..path.clone() };
+            equality(schema, &path, value_in(inner)?)
+        }
+        _ => None,
+    }
+}
+
+fn rank(lookup: &Lookup) -> u8 {
+    match lookup {
+        Lookup::Id(_) => 0,
+        Lookup::Value(value) if value.is_unique => 1,
+        Lookup::Value(_) => 2,
+        Lookup::GroupsOfMember(_) => 3,
+        Lookup::MembersOfGroup(_) => 4,
+    }
+}
+
+/// The text that `value` must equal for a value filter to hold.
+fn value_in(filter: &Filter) -> Option<&str> {
+    match filter {
+        Filter::Compare(path, Operator::Equal, CompareValue::Text(text)) if path.attribute == "value" => Some(text),
+        Filter::And(terms) => terms.iter().find_map(value_in),
+        _ => None,
+    }
+}
+
+fn equality(schema: &ResourceSchema, path: &AttributePath, text: &str) -> Option<Lookup> {
+    if path.is_core("id") {
+        return Some(Lookup::Id(text.to_owned()));
+    }
+    let is_value_of = |attribute| path.is_core(attribute) && path.sub_attribute.as_deref() == Some("value");
+    match schema.resource_type {
+        ResourceType::Group if is_value_of(members::MEMBERS) => return Some(Lookup::GroupsOfMember(text.to_owned())),
+        ResourceType::User if is_value_of("groups") => return Some(Lookup::MembersOfGroup(text.to_owned())),
+        _ => {}
+    }
+    let (_, case_exact, is_unique) = attributes(schema).into_iter().find(|(indexed, ..)| indexed == path)?;
+    // An empty value is not indexed.
+    (!text.is_empty()).then(|| Lookup::Value(indexed_value(schema, path, case_exact, is_unique, text)))
+}
+
+/// What has to be read of the memberships of a resource to decide a filter on `members.value` or `groups.value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Related {
+    /// The filter does not look at them.
+    Nothing,
+    /// Whether these ids are among them.
+    Ids(Vec<String>),
+    /// All of them.
+    Everything,
+}
+
+/// What `filter` needs to know of `attribute`, which is `members` or `groups`.
+#[must_use]
+pub fn related(filter: &Filter, attribute: &str) -> Related {
+    let one = |path: &AttributePath, id: Option<&str>| match id {
+        _ if !path.is_core(attribute) => Related::Nothing,
+        Some(id) => Related::Ids(vec![id.to_owned()]),
+        None => Related::Everything,
+    };
+    match filter {
+        Filter::Compare(path, Operator::Equal, CompareValue::Text(id))
+            if path.sub_attribute.as_deref() == Some("value") =>
+        {
+            one(path, Some(id))
+        }
+        Filter::Present(path) | Filter::Compare(path, ..) => one(path, None),
+        Filter::Value(path, inner) => one(path, value_in(inner)),
+        Filter::Not(inner) => related(inner, attribute),
+        Filter::And(terms) | Filter::Or(terms) => {
+            terms.iter().fold(Related::Nothing, |all, term| match (all, related(term, attribute)) {
+                (Related::Nothing, other) | (other, Related::Nothing) => other,
+                (Related::Ids(mut left), Related::Ids(right)) => {
+                    left.extend(right);
+                    Related::Ids(left)
+                }
+                _ => Related::Everything,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::filter;
+    use crate::protocol::quirks::Quirks;
+    use crate::protocol::schema::Schemas;
+    use serde_json::json;
+
+    fn parsed(resource_type: ResourceType, text: &str) -> (ResourceSchema, Filter) {
+        let schema = Schemas::load(true).unwrap().of(resource_type).clone();
+        let filter = filter::parse(text, &schema, &mut Quirks::default()).unwrap();
+        (schema, filter)
+    }
+
+    #[test]
+    fn a_lookup_starts_at_the_narrowest_indexed_equality() {
+        let value = |attribute: &str, value: &str, is_unique| {
+            Some(Lookup::Value(IndexedValue { attribute: attribute.into(), value: value.into(), is_unique }))
+        };
+        let cases = [
+            (ResourceType::User, "userName eq \"Ann\"", value("User.userName", "ann", true)),
+            (ResourceType::User, "externalId eq \"Ann\"", value("User.externalId", "Ann", false)),
+            (ResourceType::User, "emails eq \"A@b\"", value("User.emails.value", "a@b", false)),
+            (ResourceType::User, "emails[type eq \"work\"].value eq \"A@b\"", value("User.emails.value", "a@b", false)),
+            (ResourceType::User, "externalId eq \"x\" and id eq \"7\"", Some(Lookup::Id("7".into()))),
+            (ResourceType::User, "externalId eq \"x\" and userName eq \"y\"", value("User.userName", "y", true)),
+            (ResourceType::User, "userName eq \"a\" or userName eq \"b\"", None),
+            (ResourceType::User, "not (userName eq \"a\")", None),
+            (ResourceType::User, "userName co \"a\"", None),
+            (ResourceType::User, "groups.value eq \"g\"", Some(Lookup::MembersOfGroup("g".into()))),
+            (ResourceType::Group, "members eq \"u\"", Some(Lookup::GroupsOfMember("u".into()))),
+            (ResourceType::Group, "members[value eq \"u\"]", Some(Lookup::GroupsOfMember("u".into()))),
+            (ResourceType::Group, "displayName eq \"TEAM\"", value("Group.displayName", "team", true)),
+        ];
+        for (resource_type, text, expected) in cases {
+            let (schema, filter) = parsed(resource_type, text);
+            assert_eq!(lookup(&schema, &filter), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_equality_with_an_id_can_be_decided_without_all_members() {
+        let ids = |ids: &[&str]| Related::Ids(ids.iter().map(|&id| id.to_owned()).collect());
+        let cases = [
+            ("displayName eq \"x\"", Related::Nothing),
+            ("id eq \"g\" and members eq \"u\"", ids(&["u"])),
+            ("members eq \"u\" or not (members.value eq \"v\")", ids(&["u", "v"])),
+            ("members ne \"u\"", Related::Everything),
+            ("members pr", Related::Everything),
+            ("members eq \"u\" and members.type eq \"Group\"", Related::Everything),
+        ];
+        for (text, expected) in cases {
+            let (_, filter) = parsed(ResourceType::Group, text);
+            assert_eq!(related(&filter, "members"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_indexed_value_of_a_resource_is_found_once() {
+        let schema = Schemas::load(true).unwrap();
+        let user = json!({"userName": "Ann", "externalId": "E", "emails": [{"value": "A@b"}, {"value": "a@B"}, {"type": "home"}]});
+        let values = values(schema.of(ResourceType::User), user.as_object().unwrap());
+        let names: Vec<_> = values.iter().map(|found| (found.attribute.as_str(), found.value.as_str())).collect();
+        assert_eq!(names, [("User.emails.value", "a@b"), ("User.externalId", "E"), ("User.userName", "ann")]);
+    }
+}

@@ -1,0 +1,450 @@
+//! Applying operations to a resource (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
+
+use super::{Op, Operation};
+use crate::protocol::error::{ScimError, ScimType};
+use crate::protocol::filter::Filter;
+use crate::protocol::path::{AttributePath, Target};
+use crate::protocol::quirks::{self, Quirks};
+use crate::protocol::schema::{Attribute, ResourceSchema, Returned, Type};
+use crate::protocol::{Object, case, matching, validation};
+use serde_json::Value;
+
+/// Applies `operations` in order and settles the result. `resource` is untouched: a request is applied whole or not
+/// at all.
+///
+/// # Errors
+///
+/// 400 `invalidValue` for a value of the wrong type or a required attribute that is gone, 400 `noTarget` for a value
+/// filter that matches nothing and describes no element, 400 `invalidPath` for a sub-attribute of several values.
+pub fn apply(
+    schema: &ResourceSchema,
+    resource: &Object,
+    operations: &[Operation],
+    quirks: &mut Quirks,
+) -> Result<Object, ScimError> {
+    let mut changed = resource.clone();
+    for operation in operations {
+        apply_one(schema, &mut changed, operation, quirks)?;
+    }
+    validation::settle(schema, changed)
+}
+
+fn apply_one(
+    schema: &ResourceSchema,
+    resource: &mut Object,
+    operation: &Operation,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let value = operation.value.clone();
+    match (&operation.target, operation.op, value) {
+        (Target::Extension(uri), Op::Remove, _) | (Target::Extension(uri), _, None) => {
+            if let Some(key) = case::spelling(resource, uri) {
+                resource.shift_remove(&key);
+            }
+            Ok(())
+        }
+        (Target::Extension(uri), op, Some(value)) => merge_extension(schema, resource, uri, op, value, quirks),
+        (Target::Attribute(path), Op::Remove, _) | (Target::Attribute(path), _, None) => {
+            remove_attribute(resource, path);
+            Ok(())
+        }
+        (Target::Attribute(path), op, Some(value)) => set_attribute(schema, resource, path, op, value, quirks),
+        (Target::Value { path, filter, sub_attribute }, Op::Remove, _)
+        | (Target::Value { path, filter, sub_attribute }, _, None) => {
+            let definition = path.target_definition(schema);
+            remove_elements(resource, path, filter, sub_attribute.as_deref(), definition);
+            Ok(())
+        }
+        (Target::Value { path, filter, sub_attribute }, _, Some(value)) => {
+            let element = ElementTarget { path, filter, sub_attribute: sub_attribute.as_deref() };
+            element.set(schema, resource, value, quirks)
+        }
+    }
+}
+
+/// An extension object is merged member by member, each under the rules of its own attribute.
+fn merge_extension(
+    schema: &ResourceSchema,
+    resource: &mut Object,
+    uri: &str,
+    op: Op,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let Value::Object(members) = value else {
+        return Err(ScimError::wrong_type(uri, "an object", &value));
+    };
+    for (name, value) in members {
+        let definition = schema.attribute(Some(uri), &name);
+        let path = AttributePath {
+            extension: Some(uri.to_owned()),
+            attribute: definition.map_or(name.as_str(), |found| &found.name).to_owned(),
+            sub_attribute: None,
+        };
+        let value = (!value.is_null() && !quirks::empty_string_clears(&value, quirks)).then_some(value);
+        apply_one(schema, resource, &Operation { op, target: Target::Attribute(path), value }, quirks)?;
+    }
+    Ok(())
+}
+
+fn container<'a>(resource: &'a mut Object, path: &AttributePath) -> Option<&'a mut Object> {
+    match &path.extension {
+        None => Some(resource),
+        Some(uri) => {
+            let key = case::spelling(resource, uri)?;
+            resource.get_mut(&key)?.as_object_mut()
+        }
+    }
+}
+
+/// The object that holds the attribute; an extension object is made when it is not there.
+fn container_or_new<'a>(resource: &'a mut Object, path: &AttributePath) -> Result<&'a mut Object, ScimError> {
+    let Some(uri) = &path.extension else { return Ok(resource) };
+    let key = case::spelling(resource, uri).unwrap_or_else(|| uri.clone());
+    resource
+        .entry(key)
+        .or_insert_with(|| Value::Object(Object::new()))
+        .as_object_mut()
+        .ok_or_else(|| ScimError::bad_request(ScimType::InvalidPath, format!("'{uri}' does not hold an object.")))
+}
+
+/// Removes what became empty: an object without members, an array without elements, an extension without attributes.
+fn prune(resource: &mut Object, path: &AttributePath) {
+    let is_empty = |value: &Value| match value {
+        Value::Object(object) => object.is_empty(),
+        Value::Array(array) => array.is_empty(),
+        _ => false,
+    };
+    if let Some(container) = container(resource, path)
+        && let Some(key) = case::spelling(container, &path.attribute)
+        && container.get(&key).is_some_and(is_empty)
+    {
+        container.shift_remove(&key);
+    }
+    if let Some(key) = path.extension.as_deref().and_then(|uri| case::spelling(resource, uri))
+        && resource.get(&key).is_some_and(is_empty)
+    {
+        resource.shift_remove(&key);
+    }
+}
+
+fn remove_attribute(resource: &mut Object, path: &AttributePath) {
+    let Some(container) = container(resource, path) else { return };
+    let Some(key) = case::spelling(container, &path.attribute) else { return };
+    match &path.sub_attribute {
+        None => {
+            container.shift_remove(&key);
+        }
+        Some(name) => match container.get_mut(&key) {
+            Some(Value::Object(object)) => remove_member(object, name),
+            Some(Value::Array(elements)) => {
+                for element in elements.iter_mut().filter_map(Value::as_object_mut) {
+                    remove_member(element, name);
+                }
+                elements.retain(|element| element.as_object().is_none_or(|object| !object.is_empty()));
+            }
+            _ => {}
+        },
+    }
+    prune(resource, path);
+}
+
+fn remove_member(object: &mut Object, name: &str) {
+    if let Some(key) = case::spelling(object, name) {
+        object.shift_remove(&key);
+    }
+}
+
+fn remove_elements(
+    resource: &mut Object,
+    path: &AttributePath,
+    filter: &Filter,
+    sub_attribute: Option<&str>,
+    definition: Option<&Attribute>,
+) {
+    let Some(container) = container(resource, path) else { return };
+    let Some(key) = case::spelling(container, &path.attribute) else { return };
+    if let Some(Value::Array(elements)) = container.get_mut(&key) {
+        match sub_attribute {
+            None => elements.retain(|element| !matching::matches_element(filter, element, definition)),
+            Some(name) => {
+                for element in
+                    elements.iter_mut().filter(|element| matching::matches_element(filter, element, definition))
+                {
+                    if let Some(object) = element.as_object_mut() {
+                        remove_member(object, name);
+                    }
+                }
+                elements.retain(|element| element.as_object().is_none_or(|object| !object.is_empty()));
+            }
+        }
+    }
+    prune(resource, path);
+}
+
+fn set_attribute(
+    schema: &ResourceSchema,
+    resource: &mut Object,
+    path: &AttributePath,
+    op: Op,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let Some(definition) = path.definition(schema) else {
+        return set_unknown(resource, path, op, value);
+    };
+    if definition.returned == Returned::Never {
+        // The value of `password` is checked and goes nowhere.
+        return validation::normalise(definition, &path.to_string(), value, quirks).map(|_| ());
+    }
+    match (&path.sub_attribute, definition.multi_valued) {
+        (Some(name), true) => set_in_elements(definition, resource, path, name, value, quirks),
+        (Some(name), false) => {
+            let mut object = Object::new();
+            object.insert(name.clone(), value);
+            merge_complex(definition, resource, path, Value::Object(object), quirks)
+        }
+        (None, false) if definition.kind == Type::Complex => merge_complex(definition, resource, path, value, quirks),
+        (None, false) => match validation::normalise(definition, &path.to_string(), value, quirks)? {
+            Some(value) => {
+                container_or_new(resource, path)?.insert(path.attribute.clone(), value);
+                Ok(())
+            }
+            None => {
+                remove_attribute(resource, path);
+                Ok(())
+            }
+        },
+        (None, true) => {
+            let Some(Value::Array(values)) = validation::normalise(definition, &path.to_string(), value, quirks)?
+            else {
+                if op == Op::Replace {
+                    remove_attribute(resource, path);
+                }
+                return Ok(());
+            };
+            let container = container_or_new(resource, path)?;
+            let elements = match container.get_mut(&path.attribute) {
+                Some(Value::Array(elements)) if op == Op::Add => elements,
+                _ => {
+                    container.insert(path.attribute.clone(), Value::Array(values));
+                    return Ok(());
+                }
+            };
+            for value in values {
+                if !elements.contains(&value) {
+                    elements.push(value);
+                    let last = elements.len() - 1;
+                    keep_one_primary(elements, last);
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// An attribute that no schema names: the value as it came; `add` to an array appends.
+fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value) -> Result<(), ScimError> {
+    let container = container_or_new(resource, path)?;
+    let key = case::spelling(container, &path.attribute).unwrap_or_else(|| path.attribute.clone());
+    let Some(name) = &path.sub_attribute else {
+        match (container.get_mut(&key), value) {
+            (Some(Value::Array(elements)), Value::Array(values)) if op == Op::Add => {
+                for value in values {
+                    if !elements.contains(&value) {
+                        elements.push(value);
+                    }
+                }
+            }
+            (Some(Value::Object(object)), Value::Object(members)) => object.extend(members),
+            (_, value) => {
+                container.insert(key, value);
+            }
+        }
+        return Ok(());
+    };
+    let object = container.entry(key).or_insert_with(|| Value::Object(Object::new()));
+    match object.as_object_mut() {
+        Some(object) => {
+            object.insert(name.clone(), value);
+            Ok(())
+        }
+        None => {
+            Err(ScimError::bad_request(ScimType::InvalidPath, format!("'{}' does not hold an object.", path.attribute)))
+        }
+    }
+}
+
+/// RFC 7644 section 3.5.2.3: sub-attributes that the value does not name are left unchanged.
+fn merge_complex(
+    definition: &Attribute,
+    resource: &mut Object,
+    path: &AttributePath,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let label = AttributePath { sub_attribute: None, ..path.clone() }.to_string();
+    let value = quirks::array_as_single_value(value, quirks);
+    let cleared: Vec<String> = cleared_members(&value);
+    if let Some(Value::Object(members)) = validation::normalise_single(definition, &label, value, quirks)? {
+        let container = container_or_new(resource, path)?;
+        match container.get_mut(&path.attribute) {
+            Some(Value::Object(object)) => object.extend(members),
+            _ => {
+                container.insert(path.attribute.clone(), Value::Object(members));
+            }
+        }
+    }
+    for name in cleared {
+        remove_attribute(resource, &AttributePath { sub_attribute: Some(name), ..path.clone() });
+    }
+    Ok(())
+}
+
+/// The members of a value that are null: those sub-attributes become unassigned.
+fn cleared_members(value: &Value) -> Vec<String> {
+    let members = value.as_object().into_iter().flatten();
+    members.filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect()
+}
+
+/// `emails.value` without a value filter: the primary element is meant, or the only one.
+fn set_in_elements(
+    definition: &Attribute,
+    resource: &mut Object,
+    path: &AttributePath,
+    name: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    let members = sub_value(definition, path, Some(name), value, quirks)?;
+    let elements = elements_or_new(resource, path)?;
+    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
+    let index = match elements.len() {
+        0 => {
+            elements.push(Value::Object(Object::new()));
+            0
+        }
+        1 => 0,
+        count => elements.iter().position(is_primary).ok_or_else(|| {
+            ScimError::bad_request(
+                ScimType::InvalidPath,
+                format!("The path '{path}' could mean {count} values. Choose one with a value filter, such as {}[type eq \"work\"].", path.attribute),
+            )
+        })?,
+    };
+    merge_element(elements, index, members);
+    prune(resource, path);
+    Ok(())
+}
+
+fn elements_or_new<'a>(resource: &'a mut Object, path: &AttributePath) -> Result<&'a mut Vec<Value>, ScimError> {
+    let container = container_or_new(resource, path)?;
+    let key = case::spelling(container, &path.attribute).unwrap_or_else(|| path.attribute.clone());
+    container.entry(key).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().ok_or_else(|| {
+        ScimError::bad_request(
+            ScimType::InvalidPath,
+            format!("'{}' does not hold an array, so a value filter cannot choose from it.", path.attribute),
+        )
+    })
+}
+
+/// `{name: value}` under the rules of the element, or the element that `value` is.
+fn sub_value(
+    definition: &Attribute,
+    path: &AttributePath,
+    name: Option<&str>,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Object, ScimError> {
+    let label = AttributePath { sub_attribute: None, ..path.clone() }.to_string();
+    let value = match name {
+        Some(name) => Value::Object(Object::from_iter([(name.to_owned(), value)])),
+        None => quirks::array_as_single_value(value, quirks),
+    };
+    match validation::normalise_single(definition, &label, value, quirks)? {
+        Some(Value::Object(members)) => Ok(members),
+        Some(other) => Err(ScimError::wrong_type(&label, "an object", &other)),
+        None => Ok(Object::new()),
+    }
+}
+
+fn merge_element(elements: &mut [Value], index: usize, members: Object) {
+    let became_primary = members.get("primary") == Some(&Value::Bool(true));
+    if let Some(Value::Object(element)) = elements.get_mut(index) {
+        element.extend(members);
+    }
+    if became_primary {
+        keep_one_primary(elements, index);
+    }
+}
+
+/// RFC 7644 section 3.5.2: when the element at `index` is primary, the others are no longer.
+fn keep_one_primary(elements: &mut [Value], index: usize) {
+    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
+    if !elements.get(index).is_some_and(is_primary) {
+        return;
+    }
+    for (at, element) in elements.iter_mut().enumerate() {
+        if at != index && is_primary(element) {
+            element["primary"] = Value::Bool(false);
+        }
+    }
+}
+
+/// `emails[type eq "work"].value`.
+struct ElementTarget<'a> {
+    path: &'a AttributePath,
+    filter: &'a Filter,
+    sub_attribute: Option<&'a str>,
+}
+
+impl ElementTarget<'_> {
+    fn set(
+        &self,
+        schema: &ResourceSchema,
+        resource: &mut Object,
+        value: Value,
+        quirks: &mut Quirks,
+    ) -> Result<(), ScimError> {
+        let definition = self.path.target_definition(schema);
+        let members = match (definition, self.sub_attribute, value) {
+            (Some(definition), name, value) => sub_value(definition, self.path, name, value, quirks)?,
+            (None, Some(name), value) => Object::from_iter([(name.to_owned(), value)]),
+            (None, None, Value::Object(members)) => members,
+            (None, None, other) => return Err(ScimError::wrong_type(&self.path.to_string(), "an object", &other)),
+        };
+        let elements = elements_or_new(resource, self.path)?;
+        let matching: Vec<usize> = (0..elements.len())
+            .filter(|&index| matching::matches_element(self.filter, &elements[index], definition))
+            .collect();
+        if matching.is_empty() {
+            elements.push(Value::Object(self.create(definition, quirks)?));
+            let last = elements.len() - 1;
+            merge_element(elements, last, members);
+            keep_one_primary(elements, last);
+            return Ok(());
+        }
+        for index in matching {
+            merge_element(elements, index, members.clone());
+        }
+        Ok(())
+    }
+
+    fn create(&self, definition: Option<&Attribute>, quirks: &mut Quirks) -> Result<Object, ScimError> {
+        let no_target = || {
+            ScimError::bad_request(
+                ScimType::NoTarget,
+                format!(
+                    "No value of '{}' satisfies the value filter, and the filter does not describe one to create.",
+                    self.path
+                ),
+            )
+        };
+        let element = quirks::value_path_creates(self.filter, quirks).ok_or_else(no_target)?;
+        let Some(definition) = definition else { return Ok(element) };
+        match validation::normalise_single(definition, &self.path.to_string(), Value::Object(element), quirks)? {
+            Some(Value::Object(element)) => Ok(element),
+            _ => Err(no_target()),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Which attributes an answer holds: `attributes` and `excludedAttributes` (RFC 7644 section 3.9) over `returned`
+//! (RFC 7643 section 7).
+
+use super::error::{ScimError, ScimType};
+use super::path::{self, AttributePath, Name};
+use super::quirks::Quirks;
+use super::schema::{ResourceSchema, Returned};
+use super::{Object, case};
+use serde_json::Value;
+
+/// What a client asked to see. The default asks for nothing in particular.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Projection {
+    included: Option<Vec<Name>>,
+    excluded: Vec<Name>,
+}
+
+impl Projection {
+    /// Reads the two parameters: names separated by commas. Names that no schema has are not an error: nothing is
+    /// there to show or to leave out. When both are given, what is excluded is taken away from what is included.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidPath` for text that is not a name.
+    pub fn parse(
+        attributes: Option<&str>,
+        excluded_attributes: Option<&str>,
+        schema: &ResourceSchema,
+        quirks: &mut Quirks,
+    ) -> Result<Self, ScimError> {
+        let mut names = |parameter: &str, list: &str| {
+            list.split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(|name| {
+                    path::resolve(name, schema, quirks).ok_or_else(|| {
+                        ScimError::bad_request(
+                            ScimType::InvalidPath,
+                            format!("'{name}' in '{parameter}' is not an attribute name."),
+                        )
+                    })
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let included = attributes.filter(|list| !list.is_empty()).map(|list| names("attributes", list)).transpose()?;
+        let excluded = names("excludedAttributes", excluded_attributes.unwrap_or_default())?;
+        Ok(Self { included, excluded })
+    }
+
+    /// Whether the client named attributes to include.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        self.included.is_some()
+    }
+
+    /// Whether a core attribute can be in the answer: what is expensive to read is read only then.
+    #[must_use]
+    pub fn shows(&self, attribute: &str) -> bool {
+        let excluded = self.excluded.iter().any(
+            |name| matches!(name, Name::Attribute(path) if path.is_core(attribute) && path.sub_attribute.is_none()),
+        );
+        let included = self.included.as_ref().is_none_or(|names| {
+            names.iter().any(|name| match name {
+                Name::Attribute(path) => path.is_core(attribute),
+                Name::Schema(uri) => uri.contains(":core:"),
+            })
+        });
+        included && !excluded
+    }
+
+    /// Takes away what the client is not to see.
+    pub fn apply(&self, resource: &mut Object, schema: &ResourceSchema) {
+        let names: Vec<String> = resource.keys().cloned().collect();
+        for name in names {
+            if schema.attribute(None, &name).is_none() && case::strip_prefix(&name, "urn:").is_some() {
+                self.apply_to_extension(resource, &name, schema);
+            } else {
+                self.apply_to_member(resource, None, &name, schema);
+            }
+        }
+    }
+
+    fn apply_to_extension(&self, resource: &mut Object, uri: &str, schema: &ResourceSchema) {
+        let is_this = |name: &Name| matches!(name, Name::Schema(found) if found.eq_ignore_ascii_case(uri));
+        if self.excluded.iter().any(is_this) {
+            resource.shift_remove(uri);
+            return;
+        }
+        let Some(Value::Object(extension)) = resource.get_mut(uri) else { return };
+        let names: Vec<String> = extension.keys().cloned().collect();
+        for name in names {
+            self.apply_to_member(extension, Some(uri), &name, schema);
+        }
+        if extension.is_empty() {
+            resource.shift_remove(uri);
+        }
+    }
+
+    fn apply_to_member(&self, object: &mut Object, extension: Option<&str>, name: &str, schema: &ResourceSchema) {
+        let definition = schema.attribute(extension, name);
+        let returned = definition.map_or(Returned::Default, |found| found.returned);
+        let same = |path: &AttributePath| {
+            path.attribute.eq_ignore_ascii_case(name)
+                && match (&path.extension, extension) {
+                    (Some(left), Some(right)) => left.eq_ignore_ascii_case(right),
+                    (None, None) => true,
+                    _ => false,
+                }
+        };
+        let whole_schema = |uri: &str| match extension {
+            Some(extension) => uri.eq_ignore_ascii_case(extension),
+            None => uri == schema.core.id && schema.core.attributes.iter().any(|found| found.name == name),
+        };
+        let selection = |names: &[Name]| {
+            let mut subs = Vec::new();
+            for found in names {
+                match found {
+                    Name::Schema(uri) if whole_schema(uri) => return Selection::Whole,
+                    Name::Attribute(path) if same(path) => match &path.sub_attribute {
+                        None => return Selection::Whole,
+                        Some(sub) => subs.push(sub.clone()),
+                    },
+                    _ => {}
+                }
+            }
+            if subs.is_empty() { Selection::Nothing } else { Selection::Subs(subs) }
+        };
+        let keep = match (returned, &self.included) {
+            (Returned::Always, _) => return,
+            (Returned::Never, _) => Selection::Nothing,
+            (Returned::Request, None) => Selection::Nothing,
+            (Returned::Default, None) => Selection::Whole,
+            (Returned::Request | Returned::Default, Some(names)) => selection(names),
+        };
+        match keep {
+            Selection::Nothing => {
+                object.shift_remove(name);
+                return;
+            }
+            Selection::Subs(subs) => {
+                retain_subs(object, name, |sub| subs.iter().any(|kept| kept.eq_ignore_ascii_case(sub)))
+            }
+            Selection::Whole => {}
+        }
+        match selection(&self.excluded) {
+            Selection::Whole => {
+                object.shift_remove(name);
+            }
+            Selection::Subs(subs) => {
+                retain_subs(object, name, |sub| !subs.iter().any(|gone| gone.eq_ignore_ascii_case(sub)))
+            }
+            Selection::Nothing => {}
+        }
+    }
+}
+
+enum Selection {
+    Nothing,
+    Subs(Vec<String>),
+    Whole,
+}
+
+fn retain_subs(object: &mut Object, name: &str, keep: impl Fn(&str) -> bool) {
+    let Some(value) = object.get_mut(name) else { return };
+    let is_empty = |value: &Value| value.as_object().is_some_and(Object::is_empty);
+    let nothing_left = match value {
+        Value::Array(elements) => {
+            for element in elements.iter_mut().filter_map(Value::as_object_mut) {
+                element.retain(|sub, _| keep(sub));
+            }
+            elements.retain(|element| !is_empty(element));
+            elements.is_empty()
+        }
+        Value::Object(single) => {
+            single.retain(|sub, _| keep(sub));
+            single.is_empty()
+        }
+        _ => false,
+    };
+    if nothing_left {
+        object.shift_remove(name);
+    }
+}

@@ -1,0 +1,107 @@
+//! A resource as a client sees it: what is kept, with the attributes that the server assigns (RFC 7643 section 3.1).
+
+use super::Object;
+use super::schema::ResourceType;
+use serde_json::{Value, json};
+
+/// What the server assigns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Type of the resource.
+    pub resource_type: ResourceType,
+    /// Its id.
+    pub id: String,
+    /// Counts its changes from 1; the ETag is made of it.
+    pub version: u64,
+    /// When it was created, RFC 3339.
+    pub created: String,
+    /// When it was changed last, RFC 3339.
+    pub last_modified: String,
+}
+
+impl Meta {
+    /// The ETag, weak because a projection changes the bytes and not the version (RFC 7644 section 3.14).
+    #[must_use]
+    pub fn etag(&self) -> String {
+        etag(self.version)
+    }
+}
+
+/// The ETag of a version.
+#[must_use]
+pub fn etag(version: u64) -> String {
+    format!("W/\"{version}\"")
+}
+
+/// The URI of a resource.
+#[must_use]
+pub fn location(base_url: &str, resource_type: ResourceType, id: &str) -> String {
+    format!("{base_url}{}/{id}", resource_type.endpoint())
+}
+
+/// One entry of `User.groups`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupOfUser {
+    /// Id of the group.
+    pub id: String,
+    /// Its displayName.
+    pub display: String,
+}
+
+/// `User.groups`, direct memberships alone.
+#[must_use]
+pub fn groups(base_url: &str, groups: &[GroupOfUser]) -> Value {
+    groups
+        .iter()
+        .map(|group| {
+            json!({
+                "value": group.id,
+                "$ref": location(base_url, ResourceType::Group, &group.id),
+                "display": group.display,
+                "type": "direct",
+            })
+        })
+        .collect()
+}
+
+/// One entry of `Group.members`.
+#[must_use]
+pub fn member(base_url: &str, id: &str, resource_type: ResourceType, display: Option<&str>) -> Value {
+    let mut member = json!({
+        "value": id,
+        "$ref": location(base_url, resource_type, id),
+        "type": resource_type.name(),
+    });
+    if let Some(display) = display {
+        member["display"] = display.into();
+    }
+    member
+}
+
+/// The whole resource. `related` is `groups` of a user or `members` of a group, when it is to be shown and not empty.
+#[must_use]
+pub fn represent(base_url: &str, meta: &Meta, kept: &Object, related: Option<(&str, Value)>) -> Object {
+    let mut resource = Object::with_capacity(kept.len() + 3);
+    if let Some(schemas) = kept.get("schemas") {
+        resource.insert("schemas".into(), schemas.clone());
+    }
+    resource.insert("id".into(), meta.id.clone().into());
+    resource
+        .extend(kept.iter().filter(|(name, _)| *name != "schemas").map(|(name, value)| (name.clone(), value.clone())));
+    if let Some((name, value)) = related
+        && value.as_array().is_some_and(|values| !values.is_empty())
+    {
+        resource.insert(name.to_owned(), value);
+    }
+    resource.insert(
+        "meta".into(),
+        json!({
+            "resourceType": meta.resource_type.name(),
+            "created": meta.created,
+            "lastModified": meta.last_modified,
+            "location": location(base_url, meta.resource_type, &meta.id),
+            "version": meta.etag(),
+        }),
+    );
+    resource
+}

@@ -1,0 +1,363 @@
+//! From what a client sent to what is kept: names in canonical spelling, values of the schema's type, nothing that
+//! is read-only, nothing unassigned. What no schema names is kept as it came.
+
+use super::error::ScimError;
+use super::quirks::{self, Quirks};
+use super::schema::{Attribute, Mutability, ResourceSchema, ResourceType, Returned, Type};
+use super::{Object, case, matching};
+use base64::Engine as _;
+use base64::engine::general_purpose::GeneralPurposeConfig;
+use base64::engine::{DecodePaddingMode, GeneralPurpose};
+use serde_json::Value;
+
+/// Largest resource in bytes of its JSON text. A DynamoDB item holds 400 KB, the copies beside the text included.
+pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
+
+/// Reads the body of a POST or PUT as a resource. Read-only attributes (`id`, `meta`, `groups`) are ignored (RFC 7644
+/// section 3.5.1); attributes that are never returned (`password`) are checked and then dropped; `schemas` is made
+/// from what is there. Required attributes are checked by [`settle`].
+///
+/// # Errors
+///
+/// 400 `invalidSyntax` when the body is not an object; 400 `invalidValue` for a value of the wrong type and for a
+/// name that stands there twice in different case.
+pub fn accept(schema: &ResourceSchema, body: Value, quirks: &mut Quirks) -> Result<Object, ScimError> {
+    let Value::Object(body) = body else {
+        return Err(ScimError::invalid_syntax(format!(
+            "The request body must be a JSON object: a {}.",
+            schema.resource_type.name()
+        )));
+    };
+    let mut resource = Object::new();
+    for (name, value) in body {
+        let Some(definition) = schema.attribute(None, &name) else {
+            match extension_uri(schema, &name, &value, quirks) {
+                Some(uri) => merge_extension(schema, &mut resource, uri, value, quirks)?,
+                None if value.is_null() => {}
+                None => insert_once(&mut resource, &name, value)?,
+            }
+            continue;
+        };
+        if definition.mutability == Mutability::ReadOnly {
+            continue;
+        }
+        if let Some(value) = normalise(definition, &definition.name, value, quirks)?
+            && definition.returned != Returned::Never
+        {
+            insert_once(&mut resource, &definition.name, value)?;
+        }
+    }
+    Ok(resource)
+}
+
+/// The canonical URI if `name` is that of an extension schema: a known one, or any URN that holds an object.
+fn extension_uri(schema: &ResourceSchema, name: &str, value: &Value, quirks: &mut Quirks) -> Option<String> {
+    if let Some(known) = schema.extension(name) {
+        return Some(known.id.clone());
+    }
+    if let Some(known) = quirks::misspelt_schema_uri(name, quirks) {
+        return Some(known.to_owned());
+    }
+    (value.is_object() && case::strip_prefix(name, "urn:").is_some()).then(|| name.to_owned())
+}
+
+fn merge_extension(
+    schema: &ResourceSchema,
+    resource: &mut Object,
+    uri: String,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<(), ScimError> {
+    if value.is_null() {
+        return Ok(());
+    }
+    let Some(extension) = normalise_extension(schema, &uri, value, quirks)? else { return Ok(()) };
+    insert_once(resource, &uri, Value::Object(extension))
+}
+
+/// The object of an extension, checked against its schema if there is one. `None` when nothing in it is assigned.
+///
+/// # Errors
+///
+/// 400 `invalidValue`, as [`accept`].
+pub fn normalise_extension(
+    schema: &ResourceSchema,
+    uri: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Option<Object>, ScimError> {
+    let Value::Object(members) = value else {
+        return Err(ScimError::wrong_type(uri, "an object", &value));
+    };
+    let mut extension = Object::new();
+    for (name, value) in members {
+        let Some(definition) = schema.attribute(Some(uri), &name) else {
+            if !value.is_null() {
+                insert_once(&mut extension, &name, value)?;
+            }
+            continue;
+        };
+        let label = format!("{uri}:{}", definition.name);
+        if definition.mutability != Mutability::ReadOnly
+            && let Some(value) = normalise(definition, &label, value, quirks)?
+            && definition.returned != Returned::Never
+        {
+            insert_once(&mut extension, &definition.name, value)?;
+        }
+    }
+    Ok((!extension.is_empty()).then_some(extension))
+}
+
+fn insert_once(object: &mut Object, name: &str, value: Value) -> Result<(), ScimError> {
+    if case::spelling(object, name).is_some() {
+        return Err(ScimError::invalid_value(format!(
+            "Attribute '{name}' stands in the request twice. Names are not case-sensitive; send it once."
+        )));
+    }
+    object.insert(name.to_owned(), value);
+    Ok(())
+}
+
+/// A value as the schema wants it; `None` when it is unassigned (null, `[]`, an object without members). `label` is
+/// how an error names the attribute.
+///
+/// # Errors
+///
+/// 400 `invalidValue` for a value of the wrong type.
+pub fn normalise(
+    definition: &Attribute,
+    label: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Option<Value>, ScimError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    if !definition.multi_valued {
+        let value = match definition.kind {
+            Type::Complex => quirks::array_as_single_value(value, quirks),
+            _ => value,
+        };
+        return normalise_single(definition, label, value, quirks);
+    }
+    let mut elements = Vec::new();
+    for element in quirks::single_value_as_array(value, quirks) {
+        if let Some(element) = normalise_single(definition, label, element, quirks)? {
+            elements.push(element);
+        }
+    }
+    Ok((!elements.is_empty()).then_some(Value::Array(elements)))
+}
+
+/// One value, or one element of a multi-valued attribute.
+///
+/// # Errors
+///
+/// 400 `invalidValue` for a value of the wrong type.
+pub fn normalise_single(
+    definition: &Attribute,
+    label: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Option<Value>, ScimError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    if definition.kind == Type::Complex {
+        return normalise_complex(definition, label, value, quirks);
+    }
+    let wrong = |expected: &str, value: &Value| Err(ScimError::wrong_type(label, expected, value));
+    match (definition.kind, &value) {
+        (Type::Boolean, Value::Bool(_)) => Ok(Some(value)),
+        (Type::Boolean, _) => match quirks::boolean_as_string(&value, quirks) {
+            Some(flag) => Ok(Some(flag.into())),
+            None => wrong("true or false", &value),
+        },
+        (Type::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(value)),
+        (Type::Integer, _) => wrong("an integer", &value),
+        (Type::Decimal, Value::Number(_)) => Ok(Some(value)),
+        (Type::Decimal, _) => wrong("a number", &value),
+        (Type::DateTime, Value::String(text)) if matching::instant(text).is_some() => Ok(Some(value)),
+        (Type::DateTime, _) => wrong("a dateTime such as \"2026-01-31T09:00:00Z\"", &value),
+        (Type::Binary, Value::String(text)) if is_base64(text) => Ok(Some(value)),
+        (Type::Binary, _) => wrong("a base64 string", &value),
+        (Type::String | Type::Reference, Value::String(_)) => Ok(Some(value)),
+        (Type::String | Type::Reference, _) => wrong("a string", &value),
+        (Type::Complex, _) => wrong("an object", &value),
+    }
+}
+
+fn normalise_complex(
+    definition: &Attribute,
+    label: &str,
+    value: Value,
+    quirks: &mut Quirks,
+) -> Result<Option<Value>, ScimError> {
+    let Value::Object(mut members) = quirks::string_as_complex(definition, value.clone(), quirks) else {
+        return Err(ScimError::wrong_type(label, "an object", &value));
+    };
+    quirks::manager_id(definition, &mut members, quirks);
+    let mut complex = Object::new();
+    for (name, value) in members {
+        let Some(sub) = definition.sub_attribute(&name) else {
+            if !value.is_null() {
+                insert_once(&mut complex, &name, value)?;
+            }
+            continue;
+        };
+        if let Some(value) = normalise(sub, &format!("{label}.{}", sub.name), value, quirks)? {
+            insert_once(&mut complex, &sub.name, value)?;
+        }
+    }
+    Ok((!complex.is_empty()).then_some(Value::Object(complex)))
+}
+
+fn is_base64(text: &str) -> bool {
+    const ANY_PADDING: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [&base64::alphabet::STANDARD, &base64::alphabet::URL_SAFE]
+        .into_iter()
+        .any(|alphabet| GeneralPurpose::new(alphabet, ANY_PADDING).decode(text).is_ok())
+}
+
+/// The last check before a resource is kept: required attributes are there, one element at most is `primary`, the
+/// size fits, and `schemas` names the core schema and each extension that is there.
+///
+/// # Errors
+///
+/// 400 `invalidValue` naming the attribute, 413 for a resource over [`MAX_RESOURCE_BYTES`].
+pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, ScimError> {
+    for (extension, definition) in schema.attributes() {
+        let container = match extension {
+            None => Some(&resource),
+            Some(uri) => resource.get(uri).and_then(Value::as_object),
+        };
+        let Some(container) = container else { continue };
+        check(definition, extension, container.get(&definition.name))?;
+    }
+    if schema.resource_type == ResourceType::User && !resource.contains_key("active") {
+        return Err(ScimError::invalid_value(
+            "Attribute 'active' expects true or false; without a value it would be open whether the user has access.",
+        ));
+    }
+    let extensions =
+        resource.iter().filter(|(name, value)| value.is_object() && case::strip_prefix(name, "urn:").is_some());
+    let uris: Vec<Value> = std::iter::once(schema.core.id.as_str())
+        .chain(extensions.map(|(name, _)| name.as_str()))
+        .map(Value::from)
+        .collect();
+    resource.shift_remove("schemas");
+    resource.shift_insert(0, "schemas".into(), Value::Array(uris));
+    let bytes = serde_json::to_vec(&resource).map_or(usize::MAX, |text| text.len());
+    if bytes > MAX_RESOURCE_BYTES {
+        return Err(ScimError::new(
+            413,
+            format!(
+                "The {} would hold {bytes} bytes; one resource may hold {MAX_RESOURCE_BYTES}.",
+                schema.resource_type.name()
+            ),
+        ));
+    }
+    Ok(resource)
+}
+
+fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>) -> Result<(), ScimError> {
+    let label = || match extension {
+        Some(uri) => format!("{uri}:{}", definition.name),
+        None => definition.name.clone(),
+    };
+    let is_missing = || value.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()));
+    if definition.required && definition.mutability != Mutability::ReadOnly && is_missing() {
+        return Err(ScimError::invalid_value(format!("Attribute '{}' is required and must not be empty.", label())));
+    }
+    let is_primary = |element: &&Value| element.get("primary") == Some(&Value::Bool(true));
+    let primaries = value.and_then(Value::as_array).map_or(0, |elements| elements.iter().filter(is_primary).count());
+    if definition.sub_attribute("primary").is_some() && primaries > 1 {
+        return Err(ScimError::invalid_value(format!(
+            "Attribute '{}' has {primaries} primary values; at most one may be primary (RFC 7643 section 2.4).",
+            label()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::schema::Schemas;
+    use serde_json::json;
+
+    fn user(body: Value) -> (Result<Object, ScimError>, Vec<&'static str>) {
+        let schemas = Schemas::load(true).unwrap();
+        let mut quirks = Quirks::default();
+        let result = accept(schemas.of(ResourceType::User), body, &mut quirks);
+        (result, quirks.names().to_vec())
+    }
+
+    #[test]
+    fn what_a_client_sent_is_kept_in_canonical_spelling() {
+        let cases = [
+            (
+                json!({"UserName": "a", "Name": {"GIVENNAME": "A"}}),
+                json!({"userName": "a", "name": {"givenName": "A"}}),
+                vec![],
+            ),
+            (json!({"title": null, "roles": [], "name": {}}), json!({}), vec![]),
+            (json!({"id": "x", "meta": {}, "groups": [{}], "password": "p"}), json!({}), vec![]),
+            (json!({"active": "False"}), json!({"active": false}), vec!["boolean_as_string"]),
+            (json!({"emails": {"value": "a@b"}}), json!({"emails": [{"value": "a@b"}]}), vec!["single_value_as_array"]),
+            (json!({"emails": ["a@b"]}), json!({"emails": [{"value": "a@b"}]}), vec!["string_as_complex"]),
+            (json!({"shoeSize": 44, "x": {"y": null}}), json!({"shoeSize": 44, "x": {"y": null}}), vec![]),
+            (
+                json!({"urn:scim:schemas:extension:enterprise:1.0": {"manager": {"managerId": "7"}}}),
+                json!({"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"manager": {"value": "7"}}}),
+                vec!["misspelt_schema_uri", "manager_id"],
+            ),
+            (
+                json!({"urn:example:2.0:User": {"badge": "007"}}),
+                json!({"urn:example:2.0:User": {"badge": "007"}}),
+                vec![],
+            ),
+        ];
+        for (body, expected, fired) in cases {
+            let (result, quirks) = user(body.clone());
+            assert_eq!(Value::Object(result.unwrap()), expected, "{body}");
+            assert_eq!(quirks, fired, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_attribute_expected_and_got() {
+        let cases = [
+            (json!({"active": "yes"}), "'active' expects true or false; the request has the string \"yes\""),
+            (json!({"title": 7}), "'title' expects a string; the request has the number 7"),
+            (json!({"name": "Ann"}), "'name' expects an object; the request has the string \"Ann\""),
+            (json!({"emails": [7]}), "'emails' expects an object; the request has the number 7"),
+            (json!({"emails": [{"primary": 1}]}), "'emails.primary' expects true or false"),
+            (json!({"x509Certificates": [{"value": "%"}]}), "'x509Certificates.value' expects a base64 string"),
+            (json!({"title": "a", "Title": "b"}), "twice"),
+            (
+                json!({"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": []}}),
+                "'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department' expects a string",
+            ),
+        ];
+        for (body, expected) in cases {
+            let error = user(body.clone()).0.unwrap_err();
+            assert!(error.detail.contains(expected), "{body}: {}", error.detail);
+        }
+    }
+
+    #[test]
+    fn settle_requires_what_the_schema_requires() {
+        let schemas = Schemas::load(true).unwrap();
+        let schema = schemas.of(ResourceType::User);
+        let settled = |body: Value| settle(schema, body.as_object().unwrap().clone());
+        assert!(settled(json!({"active": true})).unwrap_err().detail.contains("'userName' is required"));
+        assert!(settled(json!({"userName": " ", "active": true})).unwrap_err().detail.contains("'userName'"));
+        assert!(settled(json!({"userName": "a"})).unwrap_err().detail.contains("'active'"));
+        let two = json!({"userName": "a", "active": true, "emails": [{"primary": true}, {"primary": true}]});
+        assert!(settled(two).unwrap_err().detail.contains("2 primary"));
+        let big = json!({"userName": "a", "active": true, "x": "y".repeat(MAX_RESOURCE_BYTES)});
+        assert_eq!(settled(big).unwrap_err().status, 413);
+    }
+}

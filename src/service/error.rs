@@ -1,0 +1,74 @@
+//! What a use case can end in, but for an answer.
+
+use crate::protocol::error::ScimError;
+use crate::store::{CommitError, StoreError};
+
+/// An error of the client's, or of the table.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// What the client is told.
+    #[error(transparent)]
+    Scim(#[from] ScimError),
+    /// What the client is told nothing of, but for when to try again.
+    #[error(transparent)]
+    Store(StoreError),
+    /// Others were writing to the same resource until the time was over. Nothing was written.
+    #[error("gave up after {attempts} attempts at a contended resource")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TooManyActions { needed } => {
+                let limit = crate::store::transaction::MAX_ACTIONS;
+                let members = (limit - 2) / crate::store::transaction::ACTIONS_PER_MEMBER;
+                Self::Scim(ScimError::new(
+                    413,
+                    format!(
+                        "The request changes too much at once: it needs {needed} actions in one transaction of {limit}. \
+                         A request may add up to {members} members; send the rest in further requests."
+                    ),
+                ))
+            }
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What one attempt at a write ends in.
+#[derive(Debug)]
+pub enum AttemptError {
+    /// Read again and decide anew.
+    Moved,
+    /// It will not do.
+    Final(ServiceError),
+}
+
+impl<E: Into<ServiceError>> From<E> for AttemptError {
+    fn from(error: E) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+impl From<CommitError> for AttemptError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Moved => Self::Moved,
+            CommitError::Store(error) => Self::Final(error.into()),
+            CommitError::Taken { attribute, holder } => {
+                let (resource_type, attribute) = attribute.split_once('.').unwrap_or(("resource", &attribute));
+                let holder = holder.map(|id| format!(" '{id}'")).unwrap_or_default();
+                Self::Final(
+                    ScimError::uniqueness(format!(
+                        "Another {resource_type}{holder} has this '{attribute}'. It must be unique, in any case of letters."
+                    ))
+                    .into(),
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The use cases of RFC 7644 section 3: load, decide with `protocol`, store.
+
+pub mod change;
+pub mod error;
+pub mod groups;
+mod membership;
+pub mod query;
+pub mod users;
+pub mod write;
+
+pub use error::ServiceError;
+
+use crate::protocol::Object;
+use crate::protocol::projection::Projection;
+use crate::protocol::quirks::Quirks;
+use crate::protocol::representation::Meta;
+use crate::protocol::schema::{ResourceSchema, ResourceType, Schemas};
+use crate::store::meter::Meter;
+use crate::store::{Store, TenantStore};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The service provider.
+#[derive(Debug, Clone)]
+pub struct Service {
+    store: Store,
+    schemas: Arc<Schemas>,
+}
+
+/// Who asks, and what the request has left behind so far. Only a checked token makes one.
+#[derive(Debug)]
+pub struct Caller {
+    /// Whose resources it may see.
+    pub tenant: String,
+    /// Label of the token.
+    pub actor: String,
+    /// The request.
+    pub request_id: String,
+    /// What locations begin with.
+    pub base_url: String,
+    /// When the answer must be under way.
+    pub deadline: Instant,
+    /// Counts what the request costs.
+    pub meter: Meter,
+    /// The quirks that fired.
+    pub quirks: Quirks,
+    /// Ids of members that do not exist and were left out.
+    pub skipped_members: Vec<String>,
+}
+
+/// `If-Match` and `If-None-Match` of a write (RFC 7644 section 3.14, RFC 9110 section 13.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// The versions of which the resource must have one; `None` when any will do.
+    pub versions: Option<Vec<u64>>,
+    /// `If-None-Match: *` on a resource that exists.
+    pub must_not_exist: bool,
+}
+
+impl Preconditions {
+    fn check(&self, meta: &Meta) -> Result<(), ServiceError> {
+        let stale = self.versions.as_ref().is_some_and(|versions| !versions.contains(&meta.version));
+        if stale || self.must_not_exist {
+            return Err(crate::protocol::error::ScimError::new(
+                412,
+                format!(
+                    "{} '{}' has the version {} now. Read it again and repeat the change.",
+                    meta.resource_type.name(),
+                    meta.id,
+                    meta.etag()
+                ),
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Whether the change may be made to one version alone.
+    fn is_conditional(&self) -> bool {
+        self.versions.is_some()
+    }
+}
+
+/// A resource to answer with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// What the server assigned: location and version go into headers.
+    pub meta: Meta,
+    /// The resource, as far as the client asked to see it.
+    pub resource: Object,
+}
+
+impl Service {
+    /// A service provider over a table.
+    #[must_use]
+    pub fn new(store: Store, schemas: Schemas) -> Self {
+        Self { store, schemas: Arc::new(schemas) }
+    }
+
+    /// The schemas it enforces and serves.
+    #[must_use]
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
+    }
+
+    fn schema(&self, resource_type: ResourceType) -> &ResourceSchema {
+        self.schemas.of(resource_type)
+    }
+
+    fn store(&self, caller: &Caller) -> TenantStore {
+        self.store.tenant(&caller.tenant, &caller.meter)
+    }
+
+    fn answer(&self, meta: Meta, mut resource: Object, projection: &Projection) -> Answer {
+        projection.apply(&mut resource, self.schema(meta.resource_type));
+        Answer { meta, resource }
+    }
+}

@@ -1,0 +1,75 @@
+//! What all writes share: the retry of an attempt that another writer overtook, and the next state of a resource.
+
+use super::error::AttemptError;
+use super::{Service, ServiceError};
+use crate::ambient;
+use crate::protocol::Object;
+use crate::protocol::representation::Meta;
+use crate::protocol::schema::ResourceType;
+use crate::store::{Stored, TenantStore};
+use std::time::{Duration, Instant};
+
+/// Longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_millis(800);
+
+/// The retry of attempts that another writer overtakes: at once, then after pauses that grow to [`MAX_PAUSE`], each
+/// with full jitter, until the caller's deadline.
+#[derive(Debug)]
+pub(super) struct Retry {
+    deadline: Instant,
+    attempts: u32,
+}
+
+impl Retry {
+    pub(super) fn until(deadline: Instant) -> Self {
+        Self { deadline, attempts: 0 }
+    }
+
+    /// The outcome of an attempt that was not overtaken. `None`, after a pause, asks for another one.
+    ///
+    /// # Errors
+    ///
+    /// What the attempt ended in, or [`ServiceError::Contended`] at the deadline.
+    pub(super) async fn settled<T>(&mut self, attempt: Result<T, AttemptError>) -> Result<Option<T>, ServiceError> {
+        match attempt {
+            Ok(done) => return Ok(Some(done)),
+            Err(AttemptError::Final(error)) => return Err(error),
+            Err(AttemptError::Moved) => self.attempts += 1,
+        }
+        let pause = ambient::jitter(Duration::from_millis(10 << self.attempts.min(7)).min(MAX_PAUSE));
+        if ambient::monotonic() + pause >= self.deadline {
+            return Err(ServiceError::Contended { attempts: self.attempts });
+        }
+        tokio::time::sleep(pause).await;
+        Ok(None)
+    }
+}
+
+/// A resource that does not exist yet.
+pub(super) fn created(resource_type: ResourceType, kept: Object) -> Stored {
+    let now = ambient::now().to_string();
+    let meta = Meta { resource_type, id: ambient::new_id(), version: 1, created: now.clone(), last_modified: now };
+    Stored { meta, kept, joins: 0, member_count: 0 }
+}
+
+/// The state after a change of `before`.
+pub(super) fn changed(before: &Stored, kept: Object) -> Stored {
+    let meta =
+        Meta { version: before.meta.version + 1, last_modified: ambient::now().to_string(), ..before.meta.clone() };
+    Stored { meta, kept, ..before.clone() }
+}
+
+impl Service {
+    /// The resource, or 404.
+    pub(super) async fn existing(
+        &self,
+        store: &TenantStore,
+        resource_type: ResourceType,
+        id: &str,
+    ) -> Result<Stored, ServiceError> {
+        match store.resource(resource_type, id).await? {
+            Some(stored) => Ok(stored),
+            None => Err(crate::protocol::error::ScimError::not_found(resource_type.name(), id).into()),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! One function for each kind of call: each is metered, strongly consistent, and loops over what DynamoDB did not
+//! process.
+
+use super::TenantStore;
+use super::error::{CommitError, StoreError};
+use super::keys::{Key, PK, SK};
+use super::meter::{Call, Units};
+use super::transaction::{Action, Refusal};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConsumedCapacity, DeleteRequest, KeysAndAttributes, ReturnConsumedCapacity,
+    WriteRequest,
+};
+use futures_util::future::try_join_all;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// An item as the SDK gives it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Keys in one `BatchGetItem`.
+const BATCH_GET_KEYS: usize = 100;
+/// Requests in one `BatchWriteItem`.
+const BATCH_WRITE_REQUESTS: usize = 25;
+/// Rounds in which a batch may leave something unprocessed before that counts as throttling.
+const BATCH_ROUNDS: u32 = 6;
+
+/// A part of a partition, in sort key order.
+#[derive(Debug, Clone, Default)]
+pub struct Range {
+    /// First sort key, included.
+    pub from: Option<String>,
+    /// Last sort key, included.
+    pub to: Option<String>,
+    /// Most items to read.
+    pub limit: Option<usize>,
+}
+
+impl TenantStore {
+    /// `GetItem`.
+    pub(super) async fn get_item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let call = self.meter.start();
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_item(key)))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| store_error("GetItem", &error))?;
+        note(&call, Units::Read, answer.consumed_capacity());
+        Ok(answer.item)
+    }
+
+    /// `BatchGetItem` of any number of keys, by key. Absent items are absent from the result.
+    pub(super) async fn batch_get(
+        &self,
+        mut keys: Vec<Key>,
+    ) -> Result<std::collections::BTreeMap<Key, Item>, StoreError> {
+        keys.sort();
+        keys.dedup();
+        let batches = keys.chunks(BATCH_GET_KEYS).map(|batch| self.batch_get_one(batch));
+        let mut found = std::collections::BTreeMap::new();
+        for item in try_join_all(batches).await?.into_iter().flatten() {
+            found.insert(Key { pk: text(&item, PK), sk: text(&item, SK) }, item);
+        }
+        Ok(found)
+    }
+
+    async fn batch_get_one(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
+        let mut found = Vec::new();
+        for round in 0..BATCH_ROUNDS {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| StoreError::Refused { operation: "BatchGetItem", message: error.to_string() })?;
+            let call = self.meter.start();
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&*self.table, request)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| store_error("BatchGetItem", &error))?;
+            note(&call, Units::Read, answer.consumed_capacity().first());
+            drop(call);
+            found.extend(answer.responses.unwrap_or_default().remove(&*self.table).unwrap_or_default());
+            wanted = match answer.unprocessed_keys.unwrap_or_default().remove(&*self.table) {
+                Some(left) if !left.keys.is_empty() => left.keys,
+                _ => return Ok(found),
+            };
+            pause(round).await;
+        }
+        Err(StoreError::Throttled("BatchGetItem left keys unprocessed".into()))
+    }
+
+    /// `Query` of a partition or a part of it, page by page until `range.limit` items or the end.
+    pub(super) async fn query(&self, pk: &str, range: &Range) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let left = range.limit.map(|limit| limit.saturating_sub(items.len()));
+            if left == Some(0) {
+                return Ok(items);
+            }
+            let mut values = HashMap::from([(":pk".to_owned(), AttributeValue::S(pk.to_owned()))]);
+            let condition = match (&range.from, &range.to) {
+                (None, None) => "PK = :pk",
+                (Some(_), None) => "PK = :pk AND SK >= :from",
+                (None, Some(_)) => "PK = :pk AND SK <= :to",
+                (Some(_), Some(_)) => "PK = :pk AND SK BETWEEN :from AND :to",
+            };
+            for (name, bound) in [(":from", &range.from), (":to", &range.to)] {
+                if let Some(bound) = bound {
+                    values.insert(name.to_owned(), AttributeValue::S(bound.clone()));
+                }
+            }
+            let call = self.meter.start();
+            let answer = self
+                .client
+                .query()
+                .table_name(&*self.table)
+                .key_condition_expression(condition)
+                .set_expression_attribute_values(Some(values))
+                .consistent_read(true)
+                .set_limit(left.map(|left| i32::try_from(left).unwrap_or(i32::MAX)))
+                .set_exclusive_start_key(start.take())
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| store_error("Query", &error))?;
+            note(&call, Units::Read, answer.consumed_capacity());
+            drop(call);
+            items.extend(answer.items.unwrap_or_default());
+            match answer.last_evaluated_key {
+                Some(last) if !last.is_empty() => start = Some(last),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    /// `TransactWriteItems`. The SDK adds a client request token, so that its own retries are carried out once.
+    pub(super) async fn transact(&self, actions: Vec<Action>) -> Result<(), CommitError> {
+        let (items, refusals): (Vec<_>, Vec<_>) =
+            actions.into_iter().map(|action| (action.item, action.refusal)).unzip();
+        let call = self.meter.start();
+        let answer = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                note(&call, Units::Write, answer.consumed_capacity().first());
+                Ok(())
+            }
+            Err(error) => Err(match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled_because(cancelled.cancellation_reasons(), &refusals)
+                }
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => CommitError::Moved,
+                _ => CommitError::Store(store_error("TransactWriteItems", &error)),
+            }),
+        }
+    }
+
+    /// `BatchWriteItem` of deletions.
+    pub(super) async fn batch_delete(&self, keys: &[Key]) -> Result<(), StoreError> {
+        try_join_all(keys.chunks(BATCH_WRITE_REQUESTS).map(|batch| self.batch_delete_one(batch))).await.map(|_| ())
+    }
+
+    async fn batch_delete_one(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let refused = |message: String| StoreError::Refused { operation: "BatchWriteItem", message };
+        let mut wanted = Vec::with_capacity(keys.len());
+        for key in keys {
+            let delete = DeleteRequest::builder()
+                .set_key(Some(key_item(key)))
+                .build()
+                .map_err(|error| refused(error.to_string()))?;
+            wanted.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        for round in 0..BATCH_ROUNDS {
+            let call = self.meter.start();
+            let answer = self
+                .client
+                .batch_write_item()
+                .request_items(&*self.table, wanted)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| store_error("BatchWriteItem", &error))?;
+            note(&call, Units::Write, answer.consumed_capacity().first());
+            drop(call);
+            wanted = match answer.unprocessed_items.unwrap_or_default().remove(&*self.table) {
+                Some(left) if !left.is_empty() => left,
+                _ => return Ok(()),
+            };
+            pause(round).await;
+        }
+        Err(StoreError::Throttled("BatchWriteItem left items unprocessed".into()))
+    }
+}
+
+/// Exponential, from 20 ms, with jitter.
+async fn pause(round: u32) {
+    tokio::time::sleep(crate::ambient::jitter(Duration::from_millis(20 << round))).await;
+}
+
+fn key_item(key: &Key) -> Item {
+    HashMap::from([
+        (PK.to_owned(), AttributeValue::S(key.pk.clone())),
+        (SK.to_owned(), AttributeValue::S(key.sk.clone())),
+    ])
+}
+
+fn text(item: &Item, name: &str) -> String {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+fn note(call: &Call, units: Units, capacity: Option<&ConsumedCapacity>) {
+    if let Some(amount) = capacity.and_then(ConsumedCapacity::capacity_units) {
+        call.consumed(units, amount);
+    }
+}
+
+/// What a cancelled transaction says to whoever asked for it. A failed condition outweighs a conflict: it would fail
+/// again.
+fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> CommitError {
+    let code = |reason: &CancellationReason| reason.code().unwrap_or_default().to_owned();
+    let taken = reasons.iter().zip(refusals).find_map(|(reason, refusal)| match refusal {
+        Refusal::Taken { attribute } if code(reason) == "ConditionalCheckFailed" => Some(CommitError::Taken {
+            attribute: attribute.clone(),
+            holder: reason.item().and_then(|item| item.get("id")).and_then(|id| id.as_s().ok()).cloned(),
+        }),
+        _ => None,
+    });
+    let moved =
+        reasons.iter().any(|reason| matches!(code(reason).as_str(), "ConditionalCheckFailed" | "TransactionConflict"));
+    let throttled = reasons
+        .iter()
+        .any(|reason| matches!(code(reason).as_str(), "ThrottlingError" | "ProvisionedThroughputExceeded"));
+    match taken {
+        Some(taken) => taken,
+        None if moved => CommitError::Moved,
+        None if throttled => CommitError::Store(StoreError::Throttled("a transaction".into())),
+        None => {
+            let messages: Vec<_> = reasons.iter().filter_map(CancellationReason::message).collect();
+            CommitError::Store(StoreError::Refused { operation: "TransactWriteItems", message: messages.join("; ") })
+        }
+    }
+}
+
+/// The error of a call, without the item values that a service message could hold.
+pub(super) fn store_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let SdkError::ServiceError(service) = error else {
+        return StoreError::Unavailable(format!(
+            "{operation}: {}",
+            aws_sdk_dynamodb::error::DisplayErrorContext(error)
+        ));
+    };
+    let code = service.err().code().unwrap_or("unknown");
+    let message = service.err().message().unwrap_or("no message");
+    match code {
+        "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
+            StoreError::Throttled(format!("{operation}: {code}"))
+        }
+        "InternalServerError" | "ServiceUnavailable" | "InternalFailure" => {
+            StoreError::Unavailable(format!("{operation}: {code}"))
+        }
+        _ => StoreError::Refused { operation, message: format!("{code}: {message}") },
+    }
+}

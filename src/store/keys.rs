@@ -1,0 +1,179 @@
+//! Every key of the table. No other file builds one.
+//!
+//! | item | PK | SK |
+//! |---|---|---|
+//! | user, group | `T#<tenant>#USER`, `…#GROUP` | id |
+//! | membership | `T#<tenant>#MEMBERS#<group id>` | member id |
+//! | its mirror | `T#<tenant>#MEMBEROF#<member id>` | group id |
+//! | unique key | `T#<tenant>#KEY#<Type>.<attribute>#<value>` | `-` |
+//! | lookup key | the same | id |
+//! | counter | `T#<tenant>#COUNT#USER`, `…#GROUP` | first two digits of the id |
+//! | change | `T#<tenant>#LOG#<yyyy-mm-dd>` | time-ordered id |
+//! | tombstone | `T#<tenant>#GONE#USER`, `…#GROUP` | id |
+
+use crate::protocol::index::IndexedValue;
+use crate::protocol::schema::ResourceType;
+use sha2::{Digest, Sha256};
+
+/// Name of the partition key.
+pub const PK: &str = "PK";
+/// Name of the sort key.
+pub const SK: &str = "SK";
+/// Sort key of an item that is alone in its partition.
+pub const ALONE: &str = "-";
+
+/// Longest value that stands in a key as it is, in bytes. A partition key holds 2,048 bytes, and a folded value is up
+/// to three times as long as what was folded; what is longer stands there as its digest.
+const MAX_PLAIN_BYTES: usize = 1024;
+
+/// The primary key of one item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+/// The keys of one tenant.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    tenant: String,
+}
+
+impl Keys {
+    /// `tenant` is a name that `config` has checked: letters, digits, `.` and `-`.
+    #[must_use]
+    pub fn new(tenant: &str) -> Self {
+        Self { tenant: tenant.to_owned() }
+    }
+
+    fn partition(&self, rest: &str) -> String {
+        format!("T#{}#{rest}", self.tenant)
+    }
+
+    /// Partition of all resources of a type.
+    #[must_use]
+    pub fn resources(&self, resource_type: ResourceType) -> String {
+        self.partition(kind(resource_type))
+    }
+
+    /// One resource.
+    #[must_use]
+    pub fn resource(&self, resource_type: ResourceType, id: &str) -> Key {
+        Key { pk: self.resources(resource_type), sk: id.to_owned() }
+    }
+
+    /// Partition of the members of a group.
+    #[must_use]
+    pub fn members(&self, group_id: &str) -> String {
+        self.partition(&format!("MEMBERS#{group_id}"))
+    }
+
+    /// One membership.
+    #[must_use]
+    pub fn membership(&self, group_id: &str, member_id: &str) -> Key {
+        Key { pk: self.members(group_id), sk: member_id.to_owned() }
+    }
+
+    /// Partition of the groups of a member.
+    #[must_use]
+    pub fn groups_of(&self, member_id: &str) -> String {
+        self.partition(&format!("MEMBEROF#{member_id}"))
+    }
+
+    /// The mirror of a membership.
+    #[must_use]
+    pub fn mirror(&self, group_id: &str, member_id: &str) -> Key {
+        Key { pk: self.groups_of(member_id), sk: group_id.to_owned() }
+    }
+
+    /// Partition of the resources that hold an indexed value.
+    #[must_use]
+    pub fn holders(&self, indexed: &IndexedValue) -> String {
+        let IndexedValue { attribute, value, .. } = indexed;
+        if value.len() <= MAX_PLAIN_BYTES {
+            return self.partition(&format!("KEY#{attribute}#{value}"));
+        }
+        self.partition(&format!("KEY#{attribute}#sha256:{}", hex(&Sha256::digest(value))))
+    }
+
+    /// The key that says that resource `id` holds an indexed value.
+    #[must_use]
+    pub fn holder(&self, indexed: &IndexedValue, id: &str) -> Key {
+        let sk = if indexed.is_unique { ALONE } else { id };
+        Key { pk: self.holders(indexed), sk: sk.to_owned() }
+    }
+
+    /// Partition of the counters of a type.
+    #[must_use]
+    pub fn counters(&self, resource_type: ResourceType) -> String {
+        self.partition(&format!("COUNT#{}", kind(resource_type)))
+    }
+
+    /// The counter of the ids that begin like `id`.
+    #[must_use]
+    pub fn counter(&self, resource_type: ResourceType, id: &str) -> Key {
+        Key { pk: self.counters(resource_type), sk: id.chars().take(2).collect() }
+    }
+
+    /// A change record. `date` is the day in UTC, `yyyy-mm-dd`.
+    #[must_use]
+    pub fn change(&self, date: &str, change_id: &str) -> Key {
+        Key { pk: self.partition(&format!("LOG#{date}")), sk: change_id.to_owned() }
+    }
+
+    /// What is left of a deleted resource.
+    #[must_use]
+    pub fn tombstone(&self, resource_type: ResourceType, id: &str) -> Key {
+        Key { pk: self.partition(&format!("GONE#{}", kind(resource_type))), sk: id.to_owned() }
+    }
+}
+
+fn kind(resource_type: ResourceType) -> &'static str {
+    match resource_type {
+        ResourceType::User => "USER",
+        ResourceType::Group => "GROUP",
+    }
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexed(value: &str, is_unique: bool) -> IndexedValue {
+        IndexedValue { attribute: "User.userName".into(), value: value.into(), is_unique }
+    }
+
+    #[test]
+    fn the_entity_chart() {
+        let keys = Keys::new("default");
+        let cases = [
+            (keys.resource(ResourceType::User, "u"), "T#default#USER", "u"),
+            (keys.membership("g", "u"), "T#default#MEMBERS#g", "u"),
+            (keys.mirror("g", "u"), "T#default#MEMBEROF#u", "g"),
+            (keys.holder(&indexed("ann", true), "u"), "T#default#KEY#User.userName#ann", "-"),
+            (keys.holder(&indexed("ann", false), "u"), "T#default#KEY#User.userName#ann", "u"),
+            (keys.counter(ResourceType::Group, "2819c223"), "T#default#COUNT#GROUP", "28"),
+            (keys.change("2026-01-31", "c"), "T#default#LOG#2026-01-31", "c"),
+            (keys.tombstone(ResourceType::User, "u"), "T#default#GONE#USER", "u"),
+        ];
+        for (key, pk, sk) in cases {
+            assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
+        }
+    }
+
+    #[test]
+    fn a_value_past_the_key_limit_stands_there_as_its_digest() {
+        let keys = Keys::new("default");
+        let (long, longer) = (indexed(&"x".repeat(5000), true), indexed(&"x".repeat(5001), true));
+        assert!(keys.holders(&long).len() < 200);
+        assert_ne!(keys.holders(&long), keys.holders(&longer));
+    }
+}

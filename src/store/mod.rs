@@ -1,0 +1,70 @@
+//! The only layer that names DynamoDB. One table, two string keys, no secondary index, every read strongly
+//! consistent: a secondary index is eventually consistent, and a lookup that misses a user created 200 ms ago ends in
+//! a duplicate.
+//!
+//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write.
+
+pub mod calls;
+pub mod connect;
+pub mod error;
+pub mod items;
+pub mod keys;
+pub mod meter;
+pub mod reads;
+pub mod transaction;
+
+pub use error::{CommitError, StoreError};
+pub use items::{Membership, Stored};
+pub use transaction::Transaction;
+
+use aws_sdk_dynamodb::Client;
+use keys::Keys;
+use meter::Meter;
+use std::sync::Arc;
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+}
+
+impl Store {
+    /// A table that exists; see [`connect`].
+    #[must_use]
+    pub fn new(client: Client, table: &str) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The part of the table that belongs to `tenant`, with its cost counted by `meter`.
+    #[must_use]
+    pub fn tenant(&self, tenant: &str, meter: &Meter) -> TenantStore {
+        TenantStore {
+            client: self.client.clone(),
+            table: self.table.clone(),
+            keys: Keys::new(tenant),
+            meter: meter.clone(),
+        }
+    }
+
+    /// The client, for what is not a tenant's: creating the table.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Name of the table.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+}
+
+/// One tenant's part of the table, for one request.
+#[derive(Debug, Clone)]
+pub struct TenantStore {
+    client: Client,
+    table: Arc<str>,
+    keys: Keys,
+    meter: Meter,
+}

@@ -1,0 +1,323 @@
+//! Every write of the table but the sweep of a deleted group: one `TransactWriteItems`, each action with the
+//! condition that what it assumes still holds.
+
+use super::TenantStore;
+use super::calls::Item;
+use super::error::{CommitError, StoreError};
+use super::items::{self, Stored, item, n, s};
+use super::keys::Key;
+use crate::protocol::index::IndexedValue;
+use crate::protocol::members::Member;
+use crate::protocol::schema::ResourceType;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use std::collections::HashMap;
+
+/// Actions in one `TransactWriteItems`.
+pub const MAX_ACTIONS: usize = 100;
+/// Actions that adding one member takes: membership, mirror, member.
+pub const ACTIONS_PER_MEMBER: usize = 3;
+
+/// What it means when an action's condition fails.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// The item is not as it was read.
+    Moved,
+    /// Another resource holds the value.
+    Taken { attribute: String },
+}
+
+/// One action and what its refusal means.
+#[derive(Debug)]
+pub(super) struct Action {
+    pub(super) item: TransactWriteItem,
+    pub(super) refusal: Refusal,
+}
+
+/// One change-log record.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// `create`, `replace`, `patch` or `delete`.
+    pub operation: &'static str,
+    /// Type of the resource.
+    pub resource_type: ResourceType,
+    /// Its id.
+    pub id: String,
+    /// Label of the token that asked for it.
+    pub actor: String,
+    /// The request.
+    pub request_id: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Before and after of the changed attributes: JSON text.
+    pub changes: String,
+}
+
+/// A group whose memberships change.
+#[derive(Debug, Clone)]
+pub struct GroupTouch<'a> {
+    /// Id of the group.
+    pub id: &'a str,
+    /// Members more, or fewer.
+    pub delta: i64,
+    /// When, RFC 3339.
+    pub at: &'a str,
+    /// The version the group must have; `None` when the change holds for any.
+    pub version: Option<u64>,
+}
+
+/// A transaction being put together.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    store: &'a TenantStore,
+    actions: Vec<Action>,
+    broken: Option<StoreError>,
+}
+
+impl TenantStore {
+    /// An empty transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Transaction<'_> {
+        Transaction { store: self, actions: Vec::new(), broken: None }
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts a new resource with its keys and counts it. Conditions: the id and each unique value are free.
+    pub fn create(&mut self, stored: &Stored, indexed: &std::collections::BTreeSet<IndexedValue>) {
+        let key = self.key(stored);
+        self.put(items::new_resource(&key, stored), Some("attribute_not_exists(PK)"), Refusal::Moved);
+        for value in indexed {
+            self.hold(value, &stored.meta.id);
+        }
+        self.count(stored.meta.resource_type, &stored.meta.id, 1);
+    }
+
+    /// Rewrites a resource and moves its keys. Conditions: it has the version that was read, and each new unique value
+    /// is free. `joins` and the members are left alone but for `delta`.
+    pub fn rewrite(
+        &mut self,
+        before: &Stored,
+        after: &Stored,
+        indexed_before: &std::collections::BTreeSet<IndexedValue>,
+        indexed_after: &std::collections::BTreeSet<IndexedValue>,
+    ) {
+        let mut values = items::resource_attributes(after);
+        if after.meta.resource_type == ResourceType::Group {
+            values.push(("memberCount", n(after.member_count)));
+        }
+        let missing: Vec<&str> =
+            items::COPIES.into_iter().filter(|copy| !values.iter().any(|(name, _)| name == copy)).collect();
+        let sets: Vec<String> = values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+        let mut expression = format!("SET {}", sets.join(", "));
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(|name| format!("#{name}")).collect();
+            expression.push_str(&format!(" REMOVE {}", names.join(", ")));
+        }
+        values.push(("read", n(before.meta.version)));
+        let key = self.key(before);
+        self.update(&key, &expression, Some("#version = :read"), values, Refusal::Moved);
+        for value in indexed_before.difference(indexed_after) {
+            self.delete(&self.store.keys.holder(value, &before.meta.id), None, Vec::new(), Refusal::Moved);
+        }
+        for value in indexed_after.difference(indexed_before) {
+            self.hold(value, &after.meta.id);
+        }
+    }
+
+    /// Deletes a resource with its keys, counts it down and leaves a tombstone. Conditions: it has the version that was
+    /// read, and was added to no group since.
+    pub fn delete_resource(&mut self, stored: &Stored, indexed: &std::collections::BTreeSet<IndexedValue>, at: &str) {
+        let meta = &stored.meta;
+        let mut condition = "#version = :version".to_owned();
+        let mut values = vec![("version", n(meta.version))];
+        if stored.joins == 0 {
+            condition.push_str(" AND attribute_not_exists(#joins)");
+        } else {
+            condition.push_str(" AND #joins = :joins");
+            values.push(("joins", n(stored.joins)));
+        }
+        self.delete(&self.key(stored), Some(&condition), values, Refusal::Moved);
+        for value in indexed {
+            self.delete(&self.store.keys.holder(value, &meta.id), None, Vec::new(), Refusal::Moved);
+        }
+        self.count(meta.resource_type, &meta.id, -1);
+        let mut left = vec![("deleted", s(at))];
+        let copies = items::copies(&stored.kept).into_iter();
+        left.extend(copies.filter(|(name, _)| matches!(*name, "userName" | "displayName")));
+        self.put(item(&self.store.keys.tombstone(meta.resource_type, &meta.id), left), None, Refusal::Moved);
+    }
+
+    /// Counts a change of a group's members that holds whatever else changes: version, lastModified and memberCount go
+    /// on from what they are. Condition: the group exists, and has `touch.version` if that is given.
+    pub fn touch_group(&mut self, touch: &GroupTouch<'_>) {
+        let mut condition = "attribute_exists(PK)".to_owned();
+        let mut values = vec![("one", n(1)), ("delta", n(touch.delta)), ("at", s(touch.at))];
+        if let Some(version) = touch.version {
+            condition.push_str(" AND #version = :version");
+            values.push(("version", n(version)));
+        }
+        let expression = "SET #version = #version + :one, #memberCount = #memberCount + :delta, #lastModified = :at";
+        let key = self.store.keys.resource(ResourceType::Group, touch.id);
+        self.update(&key, expression, Some(&condition), values, Refusal::Moved);
+    }
+
+    /// Adds a member: membership, mirror, and the member's count of joins. Conditions: it is not a member yet, and it
+    /// exists.
+    pub fn add_member(&mut self, group_id: &str, member: &Member, resource_type: ResourceType, at: &str) {
+        self.put_membership(group_id, member, resource_type, at, Some("attribute_not_exists(PK)"));
+        let mirror = self.store.keys.mirror(group_id, &member.id);
+        self.put(item(&mirror, [("type", s(resource_type.name())), ("added", s(at))]), None, Refusal::Moved);
+        let key = self.store.keys.resource(resource_type, &member.id);
+        self.update(&key, "ADD #joins :one", Some("attribute_exists(PK)"), vec![("one", n(1))], Refusal::Moved);
+    }
+
+    /// Gives a member another display name. Condition: it is a member.
+    pub fn rename_member(&mut self, group_id: &str, member: &Member, resource_type: ResourceType, at: &str) {
+        self.put_membership(group_id, member, resource_type, at, Some("attribute_exists(PK)"));
+    }
+
+    fn put_membership(
+        &mut self,
+        group_id: &str,
+        member: &Member,
+        resource_type: ResourceType,
+        at: &str,
+        condition: Option<&str>,
+    ) {
+        let mut attributes = vec![("type", s(resource_type.name())), ("added", s(at))];
+        attributes.extend(member.display.as_ref().map(|display| ("display", s(display))));
+        self.put(item(&self.store.keys.membership(group_id, &member.id), attributes), condition, Refusal::Moved);
+    }
+
+    /// Removes a member: membership and mirror. Condition: it is a member.
+    pub fn remove_member(&mut self, group_id: &str, member_id: &str) {
+        let membership = self.store.keys.membership(group_id, member_id);
+        self.delete(&membership, Some("attribute_exists(PK)"), Vec::new(), Refusal::Moved);
+        self.delete(&self.store.keys.mirror(group_id, member_id), None, Vec::new(), Refusal::Moved);
+    }
+
+    /// Writes the change-log record.
+    pub fn log(&mut self, change: &Change) {
+        let date = change.at.get(..10).unwrap_or_default();
+        let key = self.store.keys.change(date, &crate::ambient::new_time_ordered_id());
+        let attributes = [
+            ("operation", s(change.operation)),
+            ("resourceType", s(change.resource_type.name())),
+            ("resourceId", s(&change.id)),
+            ("actor", s(&change.actor)),
+            ("requestId", s(&change.request_id)),
+            ("at", s(&change.at)),
+            ("changes", s(&change.changes)),
+        ];
+        self.put(item(&key, attributes), None, Refusal::Moved);
+    }
+
+    /// Carries it out, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Moved`] when a condition does not hold or another transaction is at the same items,
+    /// [`CommitError::Taken`] when a unique value is not free, [`StoreError::TooManyActions`] past [`MAX_ACTIONS`].
+    pub async fn commit(self) -> Result<(), CommitError> {
+        if let Some(broken) = self.broken {
+            return Err(broken.into());
+        }
+        if self.actions.len() > MAX_ACTIONS {
+            return Err(StoreError::TooManyActions { needed: self.actions.len() }.into());
+        }
+        self.store.transact(self.actions).await
+    }
+
+    fn key(&self, stored: &Stored) -> Key {
+        self.store.keys.resource(stored.meta.resource_type, &stored.meta.id)
+    }
+
+    fn hold(&mut self, value: &IndexedValue, id: &str) {
+        let key = self.store.keys.holder(value, id);
+        let taken = Refusal::Taken { attribute: value.attribute.clone() };
+        if value.is_unique {
+            self.put(item(&key, [("id", s(id))]), Some("attribute_not_exists(PK)"), taken);
+        } else {
+            self.put(item(&key, []), None, Refusal::Moved);
+        }
+    }
+
+    fn count(&mut self, resource_type: ResourceType, id: &str, delta: i64) {
+        let key = self.store.keys.counter(resource_type, id);
+        self.update(&key, "ADD #n :delta", None, vec![("delta", n(delta))], Refusal::Moved);
+    }
+
+    fn put(&mut self, item: Item, condition: Option<&str>, refusal: Refusal) {
+        let put = Put::builder()
+            .table_name(&*self.store.table)
+            .set_item(Some(item))
+            .set_condition_expression(condition.map(str::to_owned))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build();
+        self.push(put.map(|put| TransactWriteItem::builder().put(put).build()), refusal);
+    }
+
+    fn update(
+        &mut self,
+        key: &Key,
+        expression: &str,
+        condition: Option<&str>,
+        values: Vec<(&'static str, AttributeValue)>,
+        refusal: Refusal,
+    ) {
+        let names = names(expression).into_iter().chain(names(condition.unwrap_or_default())).collect();
+        let update = Update::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(item(key, [])))
+            .update_expression(expression)
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(placeholders(values)))
+            .build();
+        self.push(update.map(|update| TransactWriteItem::builder().update(update).build()), refusal);
+    }
+
+    fn delete(
+        &mut self,
+        key: &Key,
+        condition: Option<&str>,
+        values: Vec<(&'static str, AttributeValue)>,
+        refusal: Refusal,
+    ) {
+        let names: HashMap<_, _> = names(condition.unwrap_or_default()).into_iter().collect();
+        let delete = Delete::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(item(key, [])))
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names((!names.is_empty()).then_some(names))
+            .set_expression_attribute_values((!values.is_empty()).then(|| placeholders(values)))
+            .build();
+        self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), refusal);
+    }
+
+    fn push(&mut self, item: Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError>, refusal: Refusal) {
+        match item {
+            Ok(item) => self.actions.push(Action { item, refusal }),
+            Err(error) => {
+                self.broken = Some(StoreError::Refused { operation: "TransactWriteItems", message: error.to_string() });
+            }
+        }
+    }
+}
+
+/// The `#name` placeholders of an expression, each with the name it stands for. Every name is a placeholder, so that
+/// none can be a reserved word.
+fn names(expression: &str) -> Vec<(String, String)> {
+    expression
+        .split('#')
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default())
+        .map(|name| (format!("#{name}"), name.to_owned()))
+        .collect()
+}
+
+fn placeholders(values: Vec<(&'static str, AttributeValue)>) -> HashMap<String, AttributeValue> {
+    values.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect()
+}
