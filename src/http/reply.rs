@@ -6,8 +6,8 @@ use crate::protocol::representation;
 use crate::service::{Answer, ServiceError};
 use crate::store::StoreError;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ fn json(status: StatusCode, body: &Value, request: &HeaderMap) -> Response {
     response
 }
 
-fn set(response: &mut Response, name: axum::http::HeaderName, value: &str) {
+fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
@@ -99,7 +99,7 @@ pub fn error(error: &ScimError, request: &HeaderMap) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(status, &error.to_json(), request);
     if status == StatusCode::UNAUTHORIZED {
-        set(&mut response, axum::http::header::WWW_AUTHENTICATE, "Bearer");
+        set(&mut response, WWW_AUTHENTICATE, "Bearer");
     }
     response
 }

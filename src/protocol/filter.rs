@@ -109,17 +109,18 @@ impl Filter {
 /// 400 `invalidFilter` with the byte offset, what was expected and what was found; also for a comparison that the
 /// attribute's type does not have, and for an attribute that no schema has.
 pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Result<Filter, ScimError> {
+    let text = Text::Filter(source);
     if source.len() > MAX_FILTER_BYTES {
-        return Err(Text::Filter.error(MAX_FILTER_BYTES, "a filter of at most 8192 bytes", "more"));
+        return Err(text.error(MAX_FILTER_BYTES, "a filter of at most 8192 bytes", "more"));
     }
-    let mut tokens = lexer::tokens(source, Text::Filter)?;
+    let mut tokens = lexer::tokens(text)?;
     quirks::comparison_after_value_path(&mut tokens, quirks);
-    let scope = Scope { schema, element_of: None, text: Text::Filter };
-    let mut parser = Parser { tokens: &tokens, end: source.len(), quirks };
+    let scope = Scope { schema, element_of: None, text };
+    let mut parser = Parser { tokens: &tokens, quirks };
     let filter = parser.disjunction(&scope, MAX_FILTER_DEPTH)?;
     match parser.tokens {
         [] => Ok(filter),
-        [token, ..] => Err(Text::Filter.error(token.offset, "'and', 'or' or the end of the filter", &token.describe())),
+        [token, ..] => Err(text.error(token.offset, "'and', 'or' or the end of the filter", &token.describe())),
     }
 }
 
@@ -131,12 +132,11 @@ pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Resu
 pub fn parse_value_filter<'a>(
     path: &AttributePath,
     tokens: &'a [Token],
-    end: usize,
     schema: &ResourceSchema,
-    text: Text,
+    text: Text<'_>,
     quirks: &mut Quirks,
 ) -> Result<(Filter, &'a [Token]), ScimError> {
-    let mut parser = Parser { tokens, end, quirks };
+    let mut parser = Parser { tokens, quirks };
     let scope = Scope { schema, element_of: None, text };
     let filter = parser.value_filter(path, &scope, MAX_FILTER_DEPTH)?;
     Ok((filter, parser.tokens))
@@ -147,12 +147,11 @@ struct Scope<'a> {
     schema: &'a ResourceSchema,
     /// The attribute whose element a value filter looks at; its definition is `None` when no schema has it.
     element_of: Option<(&'a AttributePath, Option<&'a Attribute>)>,
-    text: Text,
+    text: Text<'a>,
 }
 
 struct Parser<'a, 'q> {
     tokens: &'a [Token],
-    end: usize,
     quirks: &'q mut Quirks,
 }
 
@@ -182,7 +181,7 @@ impl Parser<'_, '_> {
 
     fn term(&mut self, scope: &Scope<'_>, depth: usize) -> Result<Filter, ScimError> {
         let Some(depth) = depth.checked_sub(1) else {
-            let offset = self.tokens.first().map_or(self.end, |token| token.offset);
+            let offset = self.tokens.first().map_or(scope.text.source().len(), |token| token.offset);
             return Err(scope.text.error(offset, "at most 16 levels of nesting", "more"));
         };
         if self.tokens.first().is_some_and(|token| token.kind == TokenKind::Open) {
@@ -250,7 +249,7 @@ impl Parser<'_, '_> {
     fn compare_value(&mut self, scope: &Scope<'_>, definition: Option<&Attribute>) -> Result<CompareValue, ScimError> {
         const EXPECTED: &str = "a value (a quoted string, true, false, null or a number)";
         let Some((token, rest)) = self.tokens.split_first() else {
-            return Err(scope.text.error(self.end, EXPECTED, "the end"));
+            return Err(scope.text.error(scope.text.source().len(), EXPECTED, "the end"));
         };
         let boolean = quirks::is_boolean(definition);
         let value = match &token.kind {
@@ -320,7 +319,7 @@ impl Parser<'_, '_> {
                 Ok((*offset, word.clone()))
             }
             [token, ..] => Err(scope.text.error(token.offset, expected, &token.describe())),
-            [] => Err(scope.text.error(self.end, expected, "the end")),
+            [] => Err(scope.text.error(scope.text.source().len(), expected, "the end")),
         }
     }
 
@@ -341,7 +340,7 @@ impl Parser<'_, '_> {
                 Ok(())
             }
             [token, ..] => Err(scope.text.error(token.offset, expected, &token.describe())),
-            [] => Err(scope.text.error(self.end, expected, "the end")),
+            [] => Err(scope.text.error(scope.text.source().len(), expected, "the end")),
         }
     }
 }

@@ -43,36 +43,50 @@ impl Token {
     }
 }
 
-/// Which of the two texts is read: the keyword and the first word of its errors.
+/// The text that is read: what its errors show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Text {
+pub enum Text<'a> {
     /// A `filter`.
-    Filter,
+    Filter(&'a str),
     /// The `path` of a PATCH operation.
-    Path,
+    Path(&'a str),
 }
 
-impl Text {
-    /// The 400 for this text: where it went wrong, what was expected and what stands there.
+/// Characters of the text that an error repeats.
+const SHOWN_CHARS: usize = 120;
+
+impl<'a> Text<'a> {
+    /// The text itself.
+    #[must_use]
+    pub const fn source(self) -> &'a str {
+        match self {
+            Self::Filter(source) | Self::Path(source) => source,
+        }
+    }
+
+    /// The 400 for this text: the text, where it went wrong, what was expected and what stands there.
     #[must_use]
     pub fn error(self, offset: usize, expected: &str, found: &str) -> ScimError {
         let (scim_type, name) = match self {
-            Self::Filter => (ScimType::InvalidFilter, "filter"),
-            Self::Path => (ScimType::InvalidPath, "path"),
+            Self::Filter(_) => (ScimType::InvalidFilter, "filter"),
+            Self::Path(_) => (ScimType::InvalidPath, "path"),
         };
+        let shown: String = self.source().chars().take(SHOWN_CHARS).collect();
+        let more = if shown.len() < self.source().len() { "…" } else { "" };
         ScimError::bad_request(
             scim_type,
-            format!("The {name} is wrong at offset {offset}: expected {expected}, found {found}."),
+            format!("The {name} <{shown}{more}> is wrong at offset {offset}: expected {expected}, found {found}."),
         )
     }
 }
 
-/// Splits `source` into tokens.
+/// Splits a text into tokens.
 ///
 /// # Errors
 ///
 /// `invalidFilter` or `invalidPath` for a string that is not closed or not a JSON string.
-pub fn tokens(source: &str, text: Text) -> Result<Vec<Token>, ScimError> {
+pub fn tokens(text: Text<'_>) -> Result<Vec<Token>, ScimError> {
+    let source = text.source();
     let bytes = source.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;

@@ -198,11 +198,12 @@ fn is_name(name: &str) -> bool {
 /// 400 `invalidPath`: a malformed path, or an attribute that no schema has. An attribute under an unknown extension
 /// URI is not an error.
 pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Result<Target, ScimError> {
-    let error = |offset, expected: &str, found: &str| Text::Path.error(offset, expected, found);
+    let text = Text::Path(source);
+    let error = |offset, expected: &str, found: &str| text.error(offset, expected, found);
     if source.len() > MAX_PATH_BYTES {
         return Err(error(MAX_PATH_BYTES, "a path of at most 4096 bytes", "more"));
     }
-    let tokens = lexer::tokens(source, Text::Path)?;
+    let tokens = lexer::tokens(text)?;
     let (Some(first), rest) = (tokens.first(), tokens.get(1..).unwrap_or_default()) else {
         return Err(error(0, "an attribute path", "nothing"));
     };
@@ -223,7 +224,7 @@ pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Resu
     if rest.is_empty() {
         return Ok(Target::Attribute(path));
     }
-    let (filter, rest) = filter::parse_value_filter(&path, rest, source.len(), schema, Text::Path, quirks)?;
+    let (filter, rest) = filter::parse_value_filter(&path, rest, schema, text, quirks)?;
     let sub_attribute = match rest {
         [] => None,
         [token] => match &token.kind {

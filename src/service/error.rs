@@ -25,7 +25,7 @@ impl From<StoreError> for ServiceError {
         match error {
             StoreError::TooManyActions { needed } => {
                 let limit = crate::store::transaction::MAX_ACTIONS;
-                let members = (limit - 2) / crate::store::transaction::ACTIONS_PER_MEMBER;
+                let members = crate::store::transaction::MEMBERS_THAT_FIT;
                 Self::Scim(ScimError::new(
                     413,
                     format!(

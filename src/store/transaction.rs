@@ -16,8 +16,9 @@ use std::collections::HashMap;
 
 /// Actions in one `TransactWriteItems`.
 pub const MAX_ACTIONS: usize = 100;
-/// Actions that adding one member takes: membership, mirror, member.
-pub const ACTIONS_PER_MEMBER: usize = 3;
+/// Members that a request can add whatever else it does to the group: each takes three actions (membership, mirror,
+/// member), and a new group takes five (item, two keys, counter, change record), a renamed one six.
+pub const MEMBERS_THAT_FIT: usize = (MAX_ACTIONS - 6) / 3;
 
 /// What it means when an action's condition fails.
 #[derive(Debug, Clone)]

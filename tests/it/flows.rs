@@ -90,8 +90,7 @@ struct Script {
 
 impl Script {
     fn parse(file: &'static str, text: &str) -> Self {
-        let script: Self =
-            serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let script: Self = serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
         Self { file, ..script }
     }
 }
@@ -111,9 +110,7 @@ impl Step {
     /// The step with its placeholders filled in. Saved values need no escape, and JSON has `{{`
     /// nowhere but in a string.
     fn read(raw: &Value, saved: &BTreeMap<String, String>) -> Result<Self, String> {
-        let fill = |text: String, (name, value): (&String, &String)| {
-            text.replace(&format!("{{{{{name}}}}}"), value)
-        };
+        let fill = |text: String, (name, value): (&String, &String)| text.replace(&format!("{{{{{name}}}}}"), value);
         let text = saved.iter().fold(raw.to_string(), fill);
         match text.split_once("{{") {
             Some((_, rest)) => Err(format!("no earlier step saved {{{{{:.20}", rest)),
@@ -284,9 +281,7 @@ impl Expected {
 fn holds(expected: &Value, got: &Value, at: &str) -> Result<(), String> {
     let same = match (expected, got) {
         (Value::Object(members), Value::Object(_)) => {
-            return members
-                .iter()
-                .try_for_each(|(key, value)| holds(value, &got[key], &format!("{at}/{key}")));
+            return members.iter().try_for_each(|(key, value)| holds(value, &got[key], &format!("{at}/{key}")));
         }
         (Value::Array(wanted), Value::Array(found)) => {
             wanted.len() == found.len() && pairs_off(wanted, &found.iter().collect::<Vec<_>>())

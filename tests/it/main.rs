@@ -2,8 +2,15 @@
 //! the time.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
-#![expect(missing_docs, unused_crate_dependencies, reason = "a test binary")]
 
+mod concurrency;
+mod cost;
+mod errors;
 mod flows;
+mod guarantees;
 mod harness;
+mod lambda;
+mod layers;
+mod preconditions;
 mod requirements;
+mod serve;

@@ -289,7 +289,10 @@ fn merge_complex(
     if let Some(Value::Object(members)) = validation::normalise_single(definition, &label, value, quirks)? {
         let container = container_or_new(resource, path)?;
         match container.get_mut(&path.attribute) {
-            Some(Value::Object(object)) => object.extend(members),
+            Some(Value::Object(object)) => {
+                forget_what_described_the_old_value(definition, object, &members);
+                object.extend(members);
+            }
             _ => {
                 container.insert(path.attribute.clone(), Value::Object(members));
             }
@@ -299,6 +302,16 @@ fn merge_complex(
         remove_attribute(resource, &AttributePath { sub_attribute: Some(name), ..path.clone() });
     }
     Ok(())
+}
+
+/// When a reference gets another `value` (a new manager), the `$ref` and the name of the old one are no longer true.
+fn forget_what_described_the_old_value(definition: &Attribute, object: &mut Object, members: &Object) {
+    let is_reference = definition.sub_attribute("$ref").is_some();
+    if is_reference && members.get("value").is_some_and(|value| object.get("value") != Some(value)) {
+        for name in ["$ref", "display", "displayName"] {
+            object.shift_remove(name);
+        }
+    }
 }
 
 /// The members of a value that are null: those sub-attributes become unassigned.

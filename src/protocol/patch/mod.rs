@@ -85,7 +85,7 @@ fn parse_operation(
     };
     let Some(path) = path else { return parse_without_path(schema, op, value, parsed, quirks) };
     let target = path::parse(path, schema, quirks)?;
-    check_mutability(schema, &target)?;
+    check_mutability(schema, op, &target)?;
     match (op, value) {
         (Op::Remove, Some(value)) if !value.is_null() => remove_values(schema, target, value, parsed, quirks),
         (Op::Remove, _) => {
@@ -207,12 +207,18 @@ fn is_read_only(schema: &ResourceSchema, target: &Target) -> bool {
     }
 }
 
-fn check_mutability(schema: &ResourceSchema, target: &Target) -> Result<(), ScimError> {
+/// RFC 7644 section 3.5.2: a read-only attribute cannot be changed, and a required one cannot be removed.
+fn check_mutability(schema: &ResourceSchema, op: Op, target: &Target) -> Result<(), ScimError> {
+    let refused = |why: &str| Err(ScimError::bad_request(ScimType::Mutability, format!("Attribute '{target}' {why}.")));
     if is_read_only(schema, target) {
-        return Err(ScimError::bad_request(
-            ScimType::Mutability,
-            format!("Attribute '{target}' is read-only; the server assigns it."),
-        ));
+        return refused("is read-only; the server assigns it");
     }
-    Ok(())
+    match target {
+        Target::Attribute(path)
+            if op == Op::Remove && path.target_definition(schema).is_some_and(|found| found.required) =>
+        {
+            refused("is required; replace its value instead of removing it")
+        }
+        _ => Ok(()),
+    }
 }
