@@ -21,9 +21,10 @@ pub const WRITE_TIME: Duration = Duration::from_secs(18);
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it; `info` when unset.
+/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it; unset, the requests
+/// and what libraries call errors.
 pub fn log_to_stderr() {
-    let filter = ambient::variable("RUST_LOG").unwrap_or_else(|| "info".into());
+    let filter = ambient::variable("RUST_LOG").unwrap_or_else(|| "error,scimlet=info".into());
     let logger = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -50,7 +51,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
     let meter = Meter::default();
     let id = request.extensions().get::<RequestId>().map_or_else(ambient::new_id, |id| id.0.clone());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", endpoint).to_owned();
     let headers = request.headers().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(meter.clone());
@@ -87,6 +88,14 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         set(&mut response, "server-timing", &server_timing(&cost));
     }
     response
+}
+
+/// `/Users/{id}`: the endpoint without what the router stands it under.
+fn endpoint(path: &MatchedPath) -> &str {
+    match path.as_str().strip_prefix(super::mount::PREFIX) {
+        None | Some("") => "/",
+        Some(endpoint) => endpoint,
+    }
 }
 
 /// `dynamodb;dur=1.9;desc="calls=2 trips=2 rcu=3 wcu=10"`

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Name of the engine's file in the data folder.
-const FILE: &str = "table.db";
+pub const FILE: &str = "table.db";
 
 /// A running engine. Dropping it stops it.
 #[derive(Debug)]

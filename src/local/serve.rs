@@ -1,6 +1,6 @@
 //! `scimlet serve`: every route, over HTTP.
 
-use super::engine::Engine;
+use super::engine::{self, Engine};
 use crate::ambient;
 use crate::config::{Config, ConfigError};
 use crate::http::{Api, Route, router};
@@ -83,21 +83,21 @@ impl Server {
             _ => variable(name),
         })?;
         let on_aws = config.table.endpoint.is_none() && variable("TABLE_NAME").is_some();
-        let engine = if config.table.endpoint.is_none() && !on_aws { Some(start_engine(options)?) } else { None };
-        let table = match (&engine, &config.table.endpoint, &options.data_dir) {
+        let running = if config.table.endpoint.is_none() && !on_aws { Some(start_engine(options)?) } else { None };
+        let table = match (&running, &config.table.endpoint, &options.data_dir) {
             (Some(_), _, None) => "in memory: gone when this ends".to_owned(),
-            (Some(_), _, Some(folder)) => format!("{} (embedded engine)", folder.display()),
+            (Some(_), _, Some(folder)) => format!("{} (embedded engine)", folder.join(engine::FILE).display()),
             (None, Some(endpoint), _) => format!("{} at {endpoint}", config.table.name),
             (None, None, _) => format!("{} on AWS", config.table.name),
         };
-        if let Some(engine) = &engine {
+        if let Some(engine) = &running {
             config.table.endpoint = Some(engine.endpoint().to_owned());
         }
         let store = connect(&config.table).await;
         prepare(&store, &config, on_aws).await?;
         let base_url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}/scim/v2"));
         let router = router(&Api::new(config, store), &Route::ALL);
-        Ok(Self { listener, router, base_url, token, table, _engine: engine })
+        Ok(Self { listener, router, base_url, token, table, _engine: running })
     }
 
     /// Answers until `stop` is ready, and then until every request under way is answered.

@@ -258,16 +258,21 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
     }
 }
 
+/// The first cause of an error: "Connection refused" rather than "dispatch failure".
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
+}
+
 /// The error of a call, without the item values that a service message could hold.
 pub(super) fn store_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
 {
     let SdkError::ServiceError(service) = error else {
         return StoreError::Unavailable(format!(
             "{operation}: {}",
-            aws_sdk_dynamodb::error::DisplayErrorContext(error)
+            innermost(error)
         ));
     };
     let code = service.err().code().unwrap_or("unknown");
