@@ -2,10 +2,13 @@
 
 use crate::http::RequestId;
 use axum::Router;
+use axum::http::header::{CONTENT_LENGTH, HOST};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::{Service as _, ServiceBuilder};
 use lambda_http::{Adapter, LambdaEvent};
 use std::convert::Infallible;
+use std::mem::take;
 
 /// Answers one event with what API Gateway expects.
 ///
@@ -16,43 +19,91 @@ pub async fn answer(
     router: Router,
     event: LambdaEvent<LambdaRequest>,
 ) -> Result<impl serde::Serialize + Send + 'static, Infallible> {
-    let id = event.context.request_id.clone();
+    let LambdaEvent { mut payload, context } = event;
+    let id = RequestId(context.request_id.clone());
+    let mut head = Head::take_from(&mut payload);
     let service = ServiceBuilder::new()
         .map_request(move |mut request: lambda_http::Request| {
-            request.extensions_mut().insert(RequestId(id.clone()));
+            let Head { uri, headers } = take(&mut head);
+            *request.uri_mut() = uri;
+            *request.headers_mut() = headers;
+            request.extensions_mut().insert(id.clone());
             request
         })
+        .map_response(|mut response: axum::response::Response| {
+            // API Gateway counts a body itself, and 204 and 304 have no length (RFC 9110 section 8.6).
+            response.headers_mut().remove(CONTENT_LENGTH);
+            response
+        })
         .service(router);
-    let event = LambdaEvent::new(as_the_client_wrote_it(event.payload), event.context);
-    Adapter::from(service).call(event).await
+    Adapter::from(service).call(LambdaEvent::new(payload, context)).await
 }
 
-/// Gives an event the path and the query that the client sent.
+/// Path, query and headers as the client wrote them.
 ///
-/// `lambda_http` puts the stage before the path, which is wrong behind a custom domain: what the client wrote is in
-/// the event. And it panics on a raw query string with a quote, which Entra ID is known to send.
-fn as_the_client_wrote_it(event: LambdaRequest) -> LambdaRequest {
-    match event {
-        LambdaRequest::ApiGatewayV1(mut event) => {
-            event.path = event.request_context.path.clone().or(event.path);
-            event.request_context.stage = None;
-            LambdaRequest::ApiGatewayV1(event)
+/// They go around `lambda_http`. It puts the stage before the path, which is wrong behind a custom domain; it resolves
+/// `..`; it keeps one of a header's values; and it panics on a host that is none and on a query string with a quote,
+/// which Entra ID is known to send.
+#[derive(Debug, Default, Clone)]
+struct Head {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn take_from(event: &mut LambdaRequest) -> Self {
+        match event {
+            LambdaRequest::ApiGatewayV1(event) => {
+                let context = &mut event.request_context;
+                context.stage = None;
+                // The path with the stage or the base path before it. SAM's local API writes the route here instead.
+                let sent = context.path.take().filter(|path| !path.contains('{'));
+                let (path, domain) = (event.path.take(), context.domain_name.take());
+                let mut headers = take(&mut event.multi_value_headers);
+                for (name, value) in &take(&mut event.headers) {
+                    if !headers.contains_key(name) {
+                        headers.insert(name, value.clone());
+                    }
+                }
+                let all = take(&mut event.multi_value_query_string_parameters);
+                let last = take(&mut event.query_string_parameters);
+                let query = if all.is_empty() { last } else { all }.to_query_string();
+                Self::new(&sent.or(path).unwrap_or_default(), &query, headers, domain)
+            }
+            LambdaRequest::ApiGatewayV2(event) => {
+                let context = &mut event.request_context;
+                // The raw path of an HTTP API holds the stage, if it has a name.
+                context.stage = None;
+                let (path, query) = (event.raw_path.take(), event.raw_query_string.take());
+                let headers = take(&mut event.headers);
+                Self::new(&path.unwrap_or_default(), &query.unwrap_or_default(), headers, context.domain_name.take())
+            }
+            // No other event is compiled in.
+            _ => Self::default(),
         }
-        LambdaRequest::ApiGatewayV2(mut event) => {
-            // The raw path of an HTTP API holds the stage, if it has a name.
-            event.request_context.stage = None;
-            event.raw_query_string = event.raw_query_string.as_deref().map(escaped);
-            LambdaRequest::ApiGatewayV2(event)
+    }
+
+    /// API Gateway adds `Host` and `X-Forwarded-Proto` to a client's request, but not to a test from its console.
+    fn new(path: &str, query: &str, mut headers: HeaderMap, domain: Option<String>) -> Self {
+        let domain = domain.and_then(|domain| HeaderValue::try_from(domain).ok());
+        if let Some(domain) = domain.filter(|_| !headers.contains_key(HOST)) {
+            headers.insert(HOST, domain);
         }
-        other => other,
+        let scheme = HeaderName::from_static("x-forwarded-proto");
+        headers.entry(scheme).or_insert(HeaderValue::from_static("https"));
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let mark = if query.is_empty() { "" } else { "?" };
+        let uri = format!("{slash}{}{mark}{}", escaped(path, b"?"), escaped(query, b""));
+        // What fails is longer than API Gateway lets through.
+        Self { uri: uri.parse().unwrap_or_default(), headers }
     }
 }
 
-/// `query` with what a URI cannot hold percent-encoded.
-fn escaped(query: &str) -> String {
-    let mut escaped = String::with_capacity(query.len());
-    for byte in query.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte) {
+/// `text` with what a URI cannot hold percent-encoded, and `more` too. What is percent-encoded stays as it is.
+fn escaped(text: &str, more: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte) && !more.contains(&byte) {
             escaped.push(char::from(byte));
         } else {
             escaped.push_str(&format!("%{byte:02X}"));
@@ -67,6 +118,18 @@ mod tests {
 
     #[test]
     fn a_raw_quote_and_a_space_are_escaped_and_an_escape_is_left_alone() {
-        assert_eq!(escaped("filter=externalId+eq+\"é x\"&a=%22"), "filter=externalId+eq+%22%C3%A9%20x%22&a=%22");
+        assert_eq!(escaped("filter=externalId+eq+\"é x\"&a=%22", b""), "filter=externalId+eq+%22%C3%A9%20x%22&a=%22");
+        assert_eq!(escaped("/Users/a?b#c%3F", b"?"), "/Users/a%3Fb%23c%3F");
+    }
+
+    #[test]
+    fn every_path_and_every_query_make_a_uri() {
+        let texts: Vec<String> = (0..=0xFF_u32).filter_map(char::from_u32).map(|c| format!("/a{c}b")).collect();
+        for text in texts.iter().map(String::as_str).chain(["", "*", ":1", "//a", "@a", "a b", "http://a:b", "/%zz"]) {
+            let head = Head::new(text, text, HeaderMap::new(), None);
+            assert!(text.is_empty() || head.uri.path().len() > 1, "{text:?}");
+            assert_eq!(head.uri.query().is_none(), text.is_empty(), "{text:?}");
+            assert_eq!(head.uri.host(), None, "{text:?}");
+        }
     }
 }

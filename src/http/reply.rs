@@ -132,7 +132,10 @@ fn outside(failure: &ServiceError) -> (ScimError, Option<&'static str>) {
             (ScimError::new(503, "The table cannot be reached. Send the request again later."), Some("10"))
         }
         ServiceError::Store(
-            StoreError::Refused { .. } | StoreError::Corrupt { .. } | StoreError::TooManyActions { .. },
+            StoreError::Refused { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::TooManyActions { .. }
+            | StoreError::TooLarge { .. },
         ) => (
             ScimError::new(500, "The server failed; its log has the reason under the id in the x-request-id header."),
             None,

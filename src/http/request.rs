@@ -186,8 +186,12 @@ impl Exchange {
             Some(tags) if tags.contains(&"*") => None,
             Some(tags) => Some(tags.into_iter().filter_map(version).collect()),
         };
-        let must_not_exist = self.tags(&IF_NONE_MATCH).is_some_and(|tags| tags.contains(&"*"));
-        Preconditions { versions, must_not_exist }
+        let unwanted = self.tags(&IF_NONE_MATCH).unwrap_or_default();
+        Preconditions {
+            versions,
+            must_not_exist: unwanted.contains(&"*"),
+            unwanted: unwanted.into_iter().filter_map(version).collect(),
+        }
     }
 
     /// 304 instead of the resource when `If-None-Match` names its version.

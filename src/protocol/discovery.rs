@@ -51,7 +51,7 @@ pub fn resource_types(base_url: &str, schemas: &Schemas) -> Vec<Object> {
 pub fn resource_type(base_url: &str, schemas: &Schemas, resource_type: ResourceType) -> Object {
     let schema = schemas.of(resource_type);
     let extensions: Vec<Value> =
-        schema.extensions.iter().map(|extension| json!({ "schema": extension.id, "required": false })).collect();
+        schema.extensions.iter().map(|extension| json!({ "schema": extension.id, "required": extension.required })).collect();
     let mut document = object(json!({
         "schemas": [RESOURCE_TYPE_URI],
         "id": resource_type.name(),

@@ -6,7 +6,7 @@ use std::fmt;
 /// Schema URI of an Error response.
 pub const ERROR_URI: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
-/// The detail error keywords of RFC 7644 Table 9.
+/// The detail error keywords of RFC 7644 Table 9 and RFC 9865 Table 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScimType {
     /// The filter syntax was invalid, or the attribute and comparison are not supported.
@@ -29,6 +29,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request cannot be completed because personal information would be in the URI.
     Sensitive,
+    /// The cursor is not one for this query (RFC 9865 section 2.1).
+    InvalidCursor,
+    /// The cursor is too old (RFC 9865 section 2.1).
+    ExpiredCursor,
+    /// The count is out of bounds, or not that of the first page (RFC 9865 section 2.1).
+    InvalidCount,
 }
 
 impl ScimType {
@@ -46,6 +52,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }

@@ -180,10 +180,6 @@ impl Parser<'_, '_> {
     }
 
     fn term(&mut self, scope: &Scope<'_>, depth: usize) -> Result<Filter, ScimError> {
-        let Some(depth) = depth.checked_sub(1) else {
-            let offset = self.tokens.first().map_or(scope.text.source().len(), |token| token.offset);
-            return Err(scope.text.error(offset, "at most 16 levels of nesting", "more"));
-        };
         if self.tokens.first().is_some_and(|token| token.kind == TokenKind::Open) {
             return self.group(scope, depth);
         }
@@ -198,6 +194,7 @@ impl Parser<'_, '_> {
     }
 
     fn group(&mut self, scope: &Scope<'_>, depth: usize) -> Result<Filter, ScimError> {
+        let depth = self.deeper(scope, depth)?;
         self.take(scope, &TokenKind::Open, "'('")?;
         let filter = self.disjunction(scope, depth)?;
         self.take(scope, &TokenKind::Close, "'and', 'or' or ')'")?;
@@ -263,7 +260,8 @@ impl Parser<'_, '_> {
                 match literal {
                     Some(CompareValue::Null) => CompareValue::Null,
                     Some(literal) if !is_text || definition.is_none() => literal,
-                    _ if is_text => quirks::unquoted_filter_value(word, self.quirks),
+                    _ if is_text => quirks::unquoted_filter_value(word, self.quirks)
+                        .ok_or_else(|| scope.text.error(token.offset, "a quoted string", &token.describe()))?,
                     _ if boolean => quirks::boolean_in_filter_as_string(word, self.quirks)
                         .ok_or_else(|| scope.text.error(token.offset, "true or false", &token.describe()))?,
                     _ => return Err(scope.text.error(token.offset, EXPECTED, &token.describe())),
@@ -276,6 +274,7 @@ impl Parser<'_, '_> {
     }
 
     fn value_filter(&mut self, path: &AttributePath, scope: &Scope<'_>, depth: usize) -> Result<Filter, ScimError> {
+        let depth = self.deeper(scope, depth)?;
         let definition = path.target_definition(scope.schema);
         self.take(scope, &TokenKind::OpenBracket, "'[' or the end of the path")?;
         let inner = Scope { schema: scope.schema, element_of: Some((path, definition)), text: scope.text };
@@ -288,7 +287,8 @@ impl Parser<'_, '_> {
         let not_a_path = |found: &str| scope.text.error(offset, "an attribute path", found);
         if let Some((parent, definition)) = scope.element_of {
             let Some(definition) = definition else {
-                return Ok(AttributePath::sub_attribute_alone(word));
+                let name = path::is_name(word).then(|| AttributePath::sub_attribute_alone(word));
+                return name.ok_or_else(|| not_a_path(&format!("'{word}'")));
             };
             let sub_attribute = definition.sub_attribute(word);
             return match sub_attribute {
@@ -310,6 +310,14 @@ impl Parser<'_, '_> {
             return Err(scope.text.error(offset, &format!("an attribute of {resource_type}"), &format!("'{word}'")));
         }
         Ok(path)
+    }
+
+    /// What is left of the depth inside the bracket that comes next.
+    fn deeper(&self, scope: &Scope<'_>, depth: usize) -> Result<usize, ScimError> {
+        depth.checked_sub(1).ok_or_else(|| {
+            let offset = self.tokens.first().map_or(scope.text.source().len(), |token| token.offset);
+            scope.text.error(offset, "at most 16 levels of nesting", "more")
+        })
     }
 
     fn word(&mut self, scope: &Scope<'_>, expected: &str) -> Result<(usize, String), ScimError> {
@@ -387,3 +395,6 @@ fn check_operator(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

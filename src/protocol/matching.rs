@@ -140,8 +140,13 @@ fn compare_numbers(left: &serde_json::Number, right: &serde_json::Number) -> Opt
     }
 }
 
-/// The instant that an xsd:dateTime with an offset names (RFC 7643 section 2.3.5).
+/// The instant that an xsd:dateTime names (RFC 7643 section 2.3.5). Without an offset, which XML Schema allows, it is
+/// taken as UTC.
 #[must_use]
 pub fn instant(text: &str) -> Option<jiff::Timestamp> {
-    text.parse().ok()
+    let in_utc = || text.contains('T').then(|| text.parse::<jiff::civil::DateTime>().ok()).flatten();
+    text.parse().ok().or_else(|| in_utc()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
 }
+
+#[cfg(test)]
+mod tests;

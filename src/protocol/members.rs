@@ -135,3 +135,6 @@ fn member(object: &Object) -> Option<Member> {
     };
     Some(Member { id: text("value")?.to_owned(), resource_type, display: text("display").map(str::to_owned) })
 }
+
+#[cfg(test)]
+mod tests;

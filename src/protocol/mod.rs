@@ -2,7 +2,10 @@
 //!
 //! No clock, randomness, environment, I/O, async or logging. Time and ids come in as arguments.
 
+pub mod bulk;
 pub mod case;
+pub mod change;
+pub mod custom_schema;
 pub mod discovery;
 pub mod error;
 pub mod filter;
@@ -17,6 +20,8 @@ pub mod projection;
 pub mod quirks;
 pub mod representation;
 pub mod schema;
+pub mod search;
+pub mod sort;
 pub mod validation;
 
 /// The members of a JSON object in the order the client sent them. A SCIM resource is one of these under a

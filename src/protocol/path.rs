@@ -141,8 +141,8 @@ pub fn resolve(raw: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Optio
     let mut path = attribute_path(None, raw, schema)?;
     if path.definition(schema).is_none()
         && let Some(extension) = schema.extension_with(&path.attribute)
+        && quirks::unqualified_extension_attribute(quirks)
     {
-        quirks::unqualified_extension_attribute(quirks);
         path = attribute_path(Some(extension.id.clone()), raw, schema)?;
     }
     Some(Name::Attribute(path))
@@ -185,7 +185,7 @@ fn attribute_path(extension: Option<String>, name: &str, schema: &ResourceSchema
 }
 
 /// `ATTRNAME` of RFC 7643 section 2.1, and `$ref`.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let rest = name.strip_prefix('$').unwrap_or(name);
     rest.starts_with(|first: char| first.is_ascii_alphabetic())
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
@@ -224,6 +224,12 @@ pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Resu
     if rest.is_empty() {
         return Ok(Target::Attribute(path));
     }
+    if let Some(open) = rest.first().filter(|token| token.kind == TokenKind::OpenBracket)
+        && (path.sub_attribute.is_some() || path.definition(schema).is_some_and(|found| !found.multi_valued))
+    {
+        let expected = format!("no value filter after '{path}', which has one value");
+        return Err(error(open.offset, &expected, &open.describe()));
+    }
     let (filter, rest) = filter::parse_value_filter(&path, rest, schema, text, quirks)?;
     let sub_attribute = match rest {
         [] => None,
@@ -260,3 +266,6 @@ fn sub_attribute_name(path: &AttributePath, name: &str, schema: &ResourceSchema)
     known(&whole, schema)?;
     Ok(whole.target_definition(schema).map_or(name, |found| &found.name).to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use super::error::{ScimError, ScimType};
 use super::path::{self, AttributePath, Name};
 use super::quirks::Quirks;
-use super::schema::{ResourceSchema, Returned};
+use super::schema::{Attribute, ResourceSchema, Returned};
 use super::{Object, case};
 use serde_json::Value;
 
@@ -45,6 +45,12 @@ impl Projection {
         let included = attributes.filter(|list| !list.is_empty()).map(|list| names("attributes", list)).transpose()?;
         let excluded = names("excludedAttributes", excluded_attributes.unwrap_or_default())?;
         Ok(Self { included, excluded })
+    }
+
+    /// Ids alone.
+    #[must_use]
+    pub fn of_ids() -> Self {
+        Self { included: Some(vec![Name::Attribute(path::AttributePath::core("id"))]), excluded: Vec::new() }
     }
 
     /// Whether the client named attributes to include.
@@ -125,6 +131,23 @@ impl Projection {
             }
             if subs.is_empty() { Selection::Nothing } else { Selection::Subs(subs) }
         };
+        let explicit = self.included.as_ref().is_some_and(|names| matches!(selection(names), Selection::Whole | Selection::Subs(_)));
+        if let Some(definition) = definition.filter(|found| !found.sub_attributes.is_empty()) {
+            let named = |sub: &Attribute| {
+                self.included.iter().flatten().any(|found| {
+                    matches!(found, Name::Attribute(path) if same(path)
+                        && path.sub_attribute.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&sub.name)))
+                })
+            };
+            retain_subs(object, name, |sub| match definition.sub_attribute(sub) {
+                Some(sub) => match sub.returned {
+                    Returned::Never => false,
+                    Returned::Request => explicit && named(sub),
+                    Returned::Always | Returned::Default => true,
+                },
+                None => true,
+            });
+        }
         let keep = match (returned, &self.included) {
             (Returned::Always, _) => return,
             (Returned::Never, _) => Selection::Nothing,
@@ -132,13 +155,16 @@ impl Projection {
             (Returned::Default, None) => Selection::Whole,
             (Returned::Request | Returned::Default, Some(names)) => selection(names),
         };
+        let always = |sub: &str| {
+            definition.and_then(|found| found.sub_attribute(sub)).is_some_and(|found| found.returned == Returned::Always)
+        };
         match keep {
             Selection::Nothing => {
                 object.shift_remove(name);
                 return;
             }
             Selection::Subs(subs) => {
-                retain_subs(object, name, |sub| subs.iter().any(|kept| kept.eq_ignore_ascii_case(sub)))
+                retain_subs(object, name, |sub| always(sub) || subs.iter().any(|kept| kept.eq_ignore_ascii_case(sub)));
             }
             Selection::Whole => {}
         }
@@ -147,7 +173,7 @@ impl Projection {
                 object.shift_remove(name);
             }
             Selection::Subs(subs) => {
-                retain_subs(object, name, |sub| !subs.iter().any(|gone| gone.eq_ignore_ascii_case(sub)))
+                retain_subs(object, name, |sub| always(sub) || !subs.iter().any(|gone| gone.eq_ignore_ascii_case(sub)));
             }
             Selection::Nothing => {}
         }
@@ -181,3 +207,6 @@ fn retain_subs(object: &mut Object, name: &str, keep: impl Fn(&str) -> bool) {
         object.shift_remove(name);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,39 +10,45 @@ use super::schema::{Attribute, ENTERPRISE_URI, Type};
 use super::{Object, case};
 use serde_json::Value;
 
-/// The names of the quirks that fired in one request, each once.
+/// The names of the quirks that fired in one request, each once. By default all are on.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Quirks(Vec<&'static str>);
+pub struct Quirks {
+    fired: Vec<&'static str>,
+    off: bool,
+}
 
 impl Quirks {
-    /// Notes that a quirk fired.
-    pub fn fire(&mut self, name: &'static str) {
-        if !self.0.contains(&name) {
-            self.0.push(name);
+    /// None fires: what is not strict SCIM is refused.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { fired: Vec::new(), off: true }
+    }
+
+    /// Notes that a quirk fires, and says whether it may.
+    pub fn fire(&mut self, name: &'static str) -> bool {
+        if !self.off && !self.fired.contains(&name) {
+            self.fired.push(name);
         }
+        !self.off
     }
 
     /// The names, in the order they fired.
     #[must_use]
     pub fn names(&self) -> &[&'static str] {
-        &self.0
+        &self.fired
     }
 }
 
 /// Entra ID: `"op": "Add"`. The RFC's examples are lower case, its text does not say.
 pub fn capitalised_op(op: &str, quirks: &mut Quirks) -> String {
     let lower = op.to_ascii_lowercase();
-    if lower != op {
-        quirks.fire("capitalised_op");
-    }
-    lower
+    if lower == op || !quirks.fire("capitalised_op") { op.to_owned() } else { lower }
 }
 
 /// Entra ID, a Keycloak plug-in: `"active": "False"`.
 pub fn boolean_as_string(value: &Value, quirks: &mut Quirks) -> Option<bool> {
     let flag = boolean_text(value.as_str()?)?;
-    quirks.fire("boolean_as_string");
-    Some(flag)
+    quirks.fire("boolean_as_string").then_some(flag)
 }
 
 fn boolean_text(text: &str) -> Option<bool> {
@@ -54,13 +60,15 @@ fn boolean_text(text: &str) -> Option<bool> {
 }
 
 /// `OneLogin`'s default template: `"emails": {…}` where an array is due. A bare string stands for one value alike.
-pub fn single_value_as_array(value: Value, quirks: &mut Quirks) -> Vec<Value> {
+///
+/// # Errors
+///
+/// The value, when it is no array and is not to be taken for one.
+pub fn single_value_as_array(value: Value, quirks: &mut Quirks) -> Result<Vec<Value>, Value> {
     match value {
-        Value::Array(values) => values,
-        single => {
-            quirks.fire("single_value_as_array");
-            vec![single]
-        }
+        Value::Array(values) => Ok(values),
+        single if quirks.fire("single_value_as_array") => Ok(vec![single]),
+        single => Err(single),
     }
 }
 
@@ -68,8 +76,7 @@ pub fn single_value_as_array(value: Value, quirks: &mut Quirks) -> Vec<Value> {
 /// a complex attribute that has one.
 pub fn string_as_complex(attribute: &Attribute, value: Value, quirks: &mut Quirks) -> Value {
     match value {
-        Value::String(text) if attribute.sub_attribute("value").is_some() => {
-            quirks.fire("string_as_complex");
+        Value::String(text) if attribute.sub_attribute("value").is_some() && quirks.fire("string_as_complex") => {
             let mut object = Object::new();
             object.insert("value".into(), text.into());
             Value::Object(object)
@@ -81,10 +88,7 @@ pub fn string_as_complex(attribute: &Attribute, value: Value, quirks: &mut Quirk
 /// Entra ID's documentation: `"manager": [{"value": "26118915"}]`. One element of an array where one object is due.
 pub fn array_as_single_value(value: Value, quirks: &mut Quirks) -> Value {
     match value {
-        Value::Array(mut values) if values.len() == 1 => {
-            quirks.fire("array_as_single_value");
-            values.remove(0)
-        }
+        Value::Array(mut values) if values.len() == 1 && quirks.fire("array_as_single_value") => values.remove(0),
         other => other,
     }
 }
@@ -94,8 +98,10 @@ pub fn manager_id(attribute: &Attribute, object: &mut Object, quirks: &mut Quirk
     if attribute.name != "manager" || case::member(object, "value").is_some() {
         return;
     }
-    if let Some(id) = case::spelling(object, "managerId").and_then(|key| object.shift_remove(&key)) {
-        quirks.fire("manager_id");
+    if let Some(key) = case::spelling(object, "managerId")
+        && quirks.fire("manager_id")
+        && let Some(id) = object.shift_remove(&key)
+    {
         object.insert("value".into(), id);
     }
 }
@@ -108,37 +114,31 @@ pub fn misspelt_schema_uri(uri: &str, quirks: &mut Quirks) -> Option<&'static st
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
     ];
     let known = MISSPELT.iter().any(|misspelt| misspelt.eq_ignore_ascii_case(uri));
-    known.then(|| {
-        quirks.fire("misspelt_schema_uri");
-        ENTERPRISE_URI
-    })
+    (known && quirks.fire("misspelt_schema_uri")).then_some(ENTERPRISE_URI)
 }
 
 /// Entra ID, its oldest shape: `urn:…:enterprise:2.0:User.manager`, a dot where the colon is due. `rest` is what
 /// follows the URI.
 pub fn dot_after_schema_uri<'a>(rest: &'a str, quirks: &mut Quirks) -> Option<&'a str> {
     let name = rest.strip_prefix('.')?;
-    quirks.fire("dot_after_schema_uri");
-    Some(name)
+    quirks.fire("dot_after_schema_uri").then_some(name)
 }
 
 /// Entra ID: `manager` for `urn:…:enterprise:2.0:User:manager`, in paths and in filters.
-pub fn unqualified_extension_attribute(quirks: &mut Quirks) {
-    quirks.fire("unqualified_extension_attribute");
+pub fn unqualified_extension_attribute(quirks: &mut Quirks) -> bool {
+    quirks.fire("unqualified_extension_attribute")
 }
 
 /// authentik 2025.8: `userName eq ann@example.com`, no quotes. Given the type of the attribute, a bare word is the
 /// string that was meant.
-pub fn unquoted_filter_value(word: &str, quirks: &mut Quirks) -> CompareValue {
-    quirks.fire("unquoted_filter_value");
-    CompareValue::Text(word.to_owned())
+pub fn unquoted_filter_value(word: &str, quirks: &mut Quirks) -> Option<CompareValue> {
+    quirks.fire("unquoted_filter_value").then(|| CompareValue::Text(word.to_owned()))
 }
 
 /// Entra ID: `roles[primary eq "True"]`, a string compared with a boolean attribute.
 pub fn boolean_in_filter_as_string(text: &str, quirks: &mut Quirks) -> Option<CompareValue> {
     let flag = boolean_text(text)?;
-    quirks.fire("boolean_in_filter_as_string");
-    Some(CompareValue::Boolean(flag))
+    quirks.fire("boolean_in_filter_as_string").then_some(CompareValue::Boolean(flag))
 }
 
 /// Entra ID, when that is the matching attribute: `emails[type eq "work"].value eq "ann@example.com"`, which the
@@ -153,7 +153,7 @@ pub fn comparison_after_value_path(tokens: &mut Vec<Token>, quirks: &mut Quirks)
         let is_present = matches!(tokens.get(end + 2).map(|token| &token.kind),
             Some(TokenKind::Word(word)) if word.eq_ignore_ascii_case("pr"));
         let comparison = if is_present { 2 } else { 3 };
-        if end + comparison >= tokens.len() {
+        if end + comparison >= tokens.len() || !quirks.fire("comparison_after_value_path") {
             continue;
         }
         let at = tokens[end + 1].offset;
@@ -165,24 +165,25 @@ pub fn comparison_after_value_path(tokens: &mut Vec<Token>, quirks: &mut Quirks)
         tokens.splice(end..end, between.into_iter().chain(moved));
         let opening = Token { kind: TokenKind::Open, offset: tokens[open].offset };
         tokens.insert(open + 1, opening);
-        quirks.fire("comparison_after_value_path");
-        index = end + comparison;
+        // Past the closing bracket: it stands behind the three new tokens and the comparison now.
+        index = end + comparison + 4;
     }
 }
 
 /// scim-for-keycloak: the value of an operation without a path is a JSON string that holds the object.
 pub fn object_as_json_string(value: Value, quirks: &mut Quirks) -> Value {
-    let Some(object) = value.as_str().and_then(|text| serde_json::from_str::<Object>(text).ok()) else { return value };
-    quirks.fire("object_as_json_string");
-    Value::Object(object)
+    match value.as_str().and_then(|text| serde_json::from_str::<Object>(text).ok()) {
+        Some(object) if quirks.fire("object_as_json_string") => Value::Object(object),
+        _ => value,
+    }
 }
 
 /// Entra ID with `aadOptscim062020`: keys of an operation without a path that are themselves paths
-/// (`"name.givenName"`, `"emails[type eq \"work\"].value"`, `"urn:…:User:department"`).
-pub fn path_as_key(key: &str, quirks: &mut Quirks) {
-    if key.contains(['.', '[']) || key.starts_with("urn:") {
-        quirks.fire("path_as_key");
-    }
+/// (`"name.givenName"`, `"emails[type eq \"work\"].value"`, `"urn:…:User:department"`). False when the key is such a
+/// path and may not be.
+pub fn path_as_key(key: &str, quirks: &mut Quirks) -> bool {
+    let is_path = key.contains(['.', '[']) || case::strip_prefix(key, "urn:").is_some();
+    !is_path || quirks.fire("path_as_key")
 }
 
 /// The validator, Okta: `replace` with `""` means that the attribute is to be cleared.
@@ -191,17 +192,16 @@ pub fn empty_string_clears(value: &Value, quirks: &mut Quirks) -> bool {
         || value.as_object().is_some_and(|object| {
             object.len() == 1 && case::member(object, "value").is_some_and(|inner| inner.as_str() == Some(""))
         });
-    if empty {
-        quirks.fire("empty_string_clears");
-    }
-    empty
+    empty && quirks.fire("empty_string_clears")
 }
 
 /// Entra ID, authentik, JumpCloud: `{"op": "Remove", "path": "members", "value": [{"value": "2819c223"}]}`. Read to
 /// the letter the RFC would empty the group; what is meant are these values alone. Gives one value filter for each,
 /// or `None` when an element names nothing to look for.
 pub fn remove_with_value(attribute: &Attribute, value: Value, quirks: &mut Quirks) -> Option<Vec<Filter>> {
-    quirks.fire("remove_with_value");
+    if !quirks.fire("remove_with_value") {
+        return None;
+    }
     let values = match value {
         Value::Array(values) => values,
         single => vec![single],
@@ -223,7 +223,7 @@ fn element_filter(attribute: &Attribute, value: Value) -> Option<Filter> {
                     .filter(|(_, value)| !value.is_null())
                     .map(|(name, value)| compare(name, value))
                     .collect::<Option<_>>()?;
-                (!terms.is_empty()).then(|| Filter::And(terms))
+                (!terms.is_empty()).then_some(Filter::And(terms))
             }
         },
         scalar => compare("value", &scalar),
@@ -235,8 +235,7 @@ fn element_filter(attribute: &Attribute, value: Value) -> Option<Filter> {
 pub fn value_path_creates(filter: &Filter, quirks: &mut Quirks) -> Option<Object> {
     let mut element = Object::new();
     describe(filter, &mut element)?;
-    quirks.fire("value_path_creates");
-    Some(element)
+    quirks.fire("value_path_creates").then_some(element)
 }
 
 fn describe(filter: &Filter, element: &mut Object) -> Option<()> {
@@ -255,3 +254,6 @@ fn describe(filter: &Filter, element: &mut Object) -> Option<()> {
 pub fn is_boolean(attribute: Option<&Attribute>) -> bool {
     attribute.is_some_and(|attribute| attribute.kind == Type::Boolean)
 }
+
+#[cfg(test)]
+mod tests;

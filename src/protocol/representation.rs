@@ -33,6 +33,12 @@ pub fn etag(version: u64) -> String {
     format!("W/\"{version}\"")
 }
 
+/// The version in `W/"3"` or `"3"`. Any other tag is of no version.
+#[must_use]
+pub fn parse_etag(tag: &str) -> Option<u64> {
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
 /// The URI of a resource.
 #[must_use]
 pub fn location(base_url: &str, resource_type: ResourceType, id: &str) -> String {

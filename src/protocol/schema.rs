@@ -121,6 +121,9 @@ pub struct Schema {
     pub description: String,
     /// Its attributes.
     pub attributes: Vec<Attribute>,
+    /// As an extension: whether a resource must have it.
+    #[serde(skip)]
+    pub required: bool,
 }
 
 /// The two types of resource that scimlet holds.
@@ -161,6 +164,8 @@ pub struct ResourceSchema {
     pub core: Schema,
     /// Extension schemas, in the order they are listed.
     pub extensions: Vec<Schema>,
+    /// Whether attributes that no schema names are refused. By default they are kept.
+    pub is_strict: bool,
     common: Vec<Attribute>,
 }
 
@@ -207,10 +212,12 @@ pub struct Schemas {
 
 /// A schema file that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("schema file {file}: {source}")]
+#[error("Schema file {file}: {problem}.")]
 pub struct SchemaError {
-    file: &'static str,
-    source: serde_json::Error,
+    /// Name of the file.
+    pub file: String,
+    /// What is wrong, and with which attribute.
+    pub problem: String,
 }
 
 const COMMON: (&str, &str) = ("common.json", include_str!("../../schemas/common.json"));
@@ -243,7 +250,7 @@ impl Schemas {
         let [user, group, enterprise] = [0, 1, 2].map(|index: usize| {
             let (file, _) = FILES[index];
             serde_json::from_value::<Schema>(Value::Object(documents[index].clone()))
-                .map_err(|source| SchemaError { file, source })
+                .map_err(|error| SchemaError { file: file.to_owned(), problem: error.to_string() })
         });
         let common: Schema = parse(COMMON.0, COMMON.1)?;
         Ok(Self {
@@ -251,16 +258,50 @@ impl Schemas {
                 resource_type: ResourceType::User,
                 core: user?,
                 extensions: vec![enterprise?],
+                is_strict: false,
                 common: common.attributes.clone(),
             },
             group: ResourceSchema {
                 resource_type: ResourceType::Group,
                 core: group?,
                 extensions: Vec::new(),
+                is_strict: false,
                 common: common.attributes,
             },
             documents,
         })
+    }
+
+    /// Refuses attributes that no schema names.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.user.is_strict = true;
+        self.group.is_strict = true;
+        self
+    }
+
+    /// Adds an extension, to be served and enforced like the others.
+    pub(super) fn add_extension(&mut self, resource_type: ResourceType, extension: Schema, document: Object) {
+        self.of_mut(resource_type).extensions.push(extension);
+        self.documents.push(document);
+    }
+
+    /// Adds attributes to the core schema of a resource type.
+    pub(super) fn add_core_attributes(&mut self, resource_type: ResourceType, attributes: Vec<Attribute>, documents: Vec<Value>) {
+        let schema = self.of_mut(resource_type);
+        schema.core.attributes.extend(attributes);
+        let id = schema.core.id.clone();
+        let document = self.documents.iter_mut().find(|document| document["id"] == id.as_str());
+        if let Some(Value::Array(served)) = document.and_then(|document| document.get_mut("attributes")) {
+            served.extend(documents);
+        }
+    }
+
+    fn of_mut(&mut self, resource_type: ResourceType) -> &mut ResourceSchema {
+        match resource_type {
+            ResourceType::User => &mut self.user,
+            ResourceType::Group => &mut self.group,
+        }
     }
 
     /// The schemas of one resource type.
@@ -280,7 +321,7 @@ impl Schemas {
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(file: &'static str, text: &str) -> Result<T, SchemaError> {
-    serde_json::from_str(text).map_err(|source| SchemaError { file, source })
+    serde_json::from_str(text).map_err(|error| SchemaError { file: file.to_owned(), problem: error.to_string() })
 }
 
 fn free_display_name(document: &mut Object) {

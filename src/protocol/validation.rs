@@ -140,8 +140,10 @@ pub fn normalise(
         };
         return normalise_single(definition, label, value, quirks);
     }
+    let values = quirks::single_value_as_array(value, quirks)
+        .map_err(|single| ScimError::wrong_type(label, "an array", &single))?;
     let mut elements = Vec::new();
-    for element in quirks::single_value_as_array(value, quirks) {
+    for element in values {
         if let Some(element) = normalise_single(definition, label, element, quirks)? {
             elements.push(element);
         }
@@ -205,6 +207,9 @@ fn normalise_complex(
             }
             continue;
         };
+        if sub.mutability == Mutability::ReadOnly {
+            continue;
+        }
         if let Some(value) = normalise(sub, &format!("{label}.{}", sub.name), value, quirks)? {
             insert_once(&mut complex, &sub.name, value)?;
         }
@@ -234,6 +239,9 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
         };
         let Some(container) = container else { continue };
         check(definition, extension, container.get(&definition.name))?;
+    }
+    if let Some(missing) = schema.extensions.iter().find(|found| found.required && !resource.contains_key(&found.id)) {
+        return Err(ScimError::invalid_value(format!("The extension '{}' is required.", missing.id)));
     }
     if schema.resource_type == ResourceType::User && !resource.contains_key("active") {
         return Err(ScimError::invalid_value(
@@ -270,8 +278,18 @@ fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>)
     if definition.required && definition.mutability != Mutability::ReadOnly && is_missing() {
         return Err(ScimError::invalid_value(format!("Attribute '{}' is required and must not be empty.", label())));
     }
-    let is_primary = |element: &&Value| element.get("primary") == Some(&Value::Bool(true));
-    let primaries = value.and_then(Value::as_array).map_or(0, |elements| elements.iter().filter(is_primary).count());
+    let elements = match value {
+        Some(Value::Array(elements)) => elements.iter().collect(),
+        Some(single) => vec![single],
+        None => Vec::new(),
+    };
+    for sub in definition.sub_attributes.iter().filter(|sub| sub.required && sub.mutability != Mutability::ReadOnly) {
+        if elements.iter().any(|element| element.get(&sub.name).is_none_or(|value| value.as_str() == Some(""))) {
+            return Err(ScimError::invalid_value(format!("Attribute '{}.{}' is required.", label(), sub.name)));
+        }
+    }
+    let is_primary = |element: &&&Value| element.get("primary") == Some(&Value::Bool(true));
+    let primaries = elements.iter().filter(is_primary).count();
     if definition.sub_attribute("primary").is_some() && primaries > 1 {
         return Err(ScimError::invalid_value(format!(
             "Attribute '{}' has {primaries} primary values; at most one may be primary (RFC 7643 section 2.4).",

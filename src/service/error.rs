@@ -30,10 +30,18 @@ impl From<StoreError> for ServiceError {
                     413,
                     format!(
                         "The request changes too much at once: it needs {needed} actions in one transaction of {limit}. \
-                         A request may add up to {members} members; send the rest in further requests."
+                         A request may add {members} members to a group, delete a user who is in 30 groups, or change 90 \
+                         e-mail addresses; send the rest in further requests."
                     ),
                 ))
             }
+            StoreError::TooLarge { bytes, limit } => Self::Scim(ScimError::new(
+                413,
+                format!(
+                    "The request is too large to be kept: it needs {bytes} bytes of {limit}. Send shorter values; those \
+                     of userName, displayName, externalId and e-mail addresses count twice."
+                ),
+            )),
             other => Self::Store(other),
         }
     }

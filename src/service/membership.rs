@@ -177,8 +177,8 @@ impl Plan {
         for (member, resource_type) in &self.add {
             transaction.add_member(group_id, member, *resource_type, at);
         }
-        for (member, resource_type) in &self.rename {
-            transaction.rename_member(group_id, member, *resource_type, at);
+        for (member, _) in &self.rename {
+            transaction.rename_member(group_id, &member.id, member.display.as_deref().unwrap_or_default());
         }
         for id in &self.remove {
             transaction.remove_member(group_id, id);

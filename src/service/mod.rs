@@ -53,6 +53,8 @@ pub struct Caller {
 pub struct Preconditions {
     /// The versions of which the resource must have one; `None` when any will do.
     pub versions: Option<Vec<u64>>,
+    /// The versions of which the resource must have none.
+    pub unwanted: Vec<u64>,
     /// `If-None-Match: *` on a resource that exists.
     pub must_not_exist: bool,
 }
@@ -60,7 +62,7 @@ pub struct Preconditions {
 impl Preconditions {
     fn check(&self, meta: &Meta) -> Result<(), ServiceError> {
         let stale = self.versions.as_ref().is_some_and(|versions| !versions.contains(&meta.version));
-        if stale || self.must_not_exist {
+        if stale || self.must_not_exist || self.unwanted.contains(&meta.version) {
             return Err(crate::protocol::error::ScimError::new(
                 412,
                 format!(
@@ -77,7 +79,7 @@ impl Preconditions {
 
     /// Whether the change may be made to one version alone.
     fn is_conditional(&self) -> bool {
-        self.versions.is_some()
+        self.versions.is_some() || !self.unwanted.is_empty()
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::change::Difference;
 use super::error::AttemptError;
-use super::write::{Retry, changed, created};
+use super::write::{Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
-use crate::ambient;
 use crate::protocol::index;
 use crate::protocol::projection::Projection;
 use crate::protocol::representation::{self, GroupOfUser};
@@ -197,7 +196,7 @@ impl Service {
         };
         let existing =
             if mirrors.is_empty() { Vec::new() } else { store.batch(&groups).await?.resources.into_keys().collect() };
-        let at = ambient::now().to_string();
+        let at = now();
         let mut transaction = store.transaction();
         transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &at);
         let left: Vec<String> = existing.into_iter().map(|(_, group)| group).collect();

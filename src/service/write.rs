@@ -45,17 +45,21 @@ impl Retry {
     }
 }
 
+/// The time of day, always with three digits of a second: sorted as text, times stand in their order.
+pub(super) fn now() -> String {
+    format!("{:.3}", ambient::now())
+}
+
 /// A resource that does not exist yet.
 pub(super) fn created(resource_type: ResourceType, kept: Object) -> Stored {
-    let now = ambient::now().to_string();
+    let now = now();
     let meta = Meta { resource_type, id: ambient::new_id(), version: 1, created: now.clone(), last_modified: now };
     Stored { meta, kept, joins: 0, member_count: 0 }
 }
 
 /// The state after a change of `before`.
 pub(super) fn changed(before: &Stored, kept: Object) -> Stored {
-    let meta =
-        Meta { version: before.meta.version + 1, last_modified: ambient::now().to_string(), ..before.meta.clone() };
+    let meta = Meta { version: before.meta.version + 1, last_modified: now(), ..before.meta.clone() };
     Stored { meta, kept, ..before.clone() }
 }
 

@@ -3,7 +3,7 @@
 
 use super::TenantStore;
 use super::error::{CommitError, StoreError};
-use super::keys::{Key, PK, SK};
+use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
 use super::transaction::{Action, Refusal};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -40,6 +40,9 @@ pub struct Range {
 impl TenantStore {
     /// `GetItem`.
     pub(super) async fn get_item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        if !key.is_possible() {
+            return Ok(None);
+        }
         let call = self.meter.start();
         let answer = self
             .client
@@ -60,6 +63,7 @@ impl TenantStore {
         &self,
         mut keys: Vec<Key>,
     ) -> Result<std::collections::BTreeMap<Key, Item>, StoreError> {
+        keys.retain(Key::is_possible);
         keys.sort();
         keys.dedup();
         let batches = keys.chunks(BATCH_GET_KEYS).map(|batch| self.batch_get_one(batch));
@@ -104,6 +108,9 @@ impl TenantStore {
     pub(super) async fn query(&self, pk: &str, range: &Range) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
+        if !keys::is_possible_partition(pk) {
+            return Ok(items);
+        }
         loop {
             let left = range.limit.map(|limit| limit.saturating_sub(items.len()));
             if left == Some(0) {
@@ -231,15 +238,15 @@ fn note(call: &Call, units: Units, capacity: Option<&ConsumedCapacity>) {
     }
 }
 
-/// What a cancelled transaction says to whoever asked for it. A failed condition outweighs a conflict: it would fail
-/// again.
+/// What a cancelled transaction says to whoever asked for it. A value that another resource holds outweighs the rest: it
+/// would be held again. One that the resource itself holds was given to it since it was read.
 fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> CommitError {
     let code = |reason: &CancellationReason| reason.code().unwrap_or_default().to_owned();
     let taken = reasons.iter().zip(refusals).find_map(|(reason, refusal)| match refusal {
-        Refusal::Taken { attribute } if code(reason) == "ConditionalCheckFailed" => Some(CommitError::Taken {
-            attribute: attribute.clone(),
-            holder: reason.item().and_then(|item| item.get("id")).and_then(|id| id.as_s().ok()).cloned(),
-        }),
+        Refusal::Taken { attribute, id } if code(reason) == "ConditionalCheckFailed" => {
+            let holder = reason.item().and_then(|item| item.get("id")).and_then(|id| id.as_s().ok()).cloned();
+            (holder.as_ref() != Some(id)).then(|| CommitError::Taken { attribute: attribute.clone(), holder })
+        }
         _ => None,
     });
     let moved =
@@ -270,10 +277,7 @@ where
     R: std::fmt::Debug + 'static,
 {
     let SdkError::ServiceError(service) = error else {
-        return StoreError::Unavailable(format!(
-            "{operation}: {}",
-            innermost(error)
-        ));
+        return StoreError::Unavailable(format!("{operation}: {}", innermost(error)));
     };
     let code = service.err().code().unwrap_or("unknown");
     let message = service.err().message().unwrap_or("no message");

@@ -27,6 +27,14 @@ pub enum StoreError {
         /// The item attribute.
         attribute: &'static str,
     },
+    /// An item, or all items of a transaction, larger than DynamoDB takes.
+    #[error("the items need {bytes} bytes of {limit}")]
+    TooLarge {
+        /// How many it would take.
+        bytes: usize,
+        /// How many there are.
+        limit: usize,
+    },
     /// More actions than a transaction holds.
     #[error("the transaction needs {needed} actions")]
     TooManyActions {

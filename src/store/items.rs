@@ -44,6 +44,15 @@ pub(super) fn n(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// Bytes of a value in an item. A number takes up to 21.
+pub(super) fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(_) => 21,
+        _ => 1,
+    }
+}
+
 /// An item with this key and these item attributes.
 pub(super) fn item(key: &Key, attributes: impl IntoIterator<Item = (&'static str, AttributeValue)>) -> Item {
     let mut item: Item = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -7,6 +7,7 @@
 //! | its mirror | `T#<tenant>#MEMBEROF#<member id>` | group id |
 //! | unique key | `T#<tenant>#KEY#<Type>.<attribute>#<value>` | `-` |
 //! | lookup key | the same | id |
+//! | both, of a long value | `T#<tenant>#DIGEST#<Type>.<attribute>#<SHA-256 of the value>` | as above |
 //! | counter | `T#<tenant>#COUNT#USER`, `…#GROUP` | first two digits of the id |
 //! | change | `T#<tenant>#LOG#<yyyy-mm-dd>` | time-ordered id |
 //! | tombstone | `T#<tenant>#GONE#USER`, `…#GROUP` | id |
@@ -25,6 +26,10 @@ pub const ALONE: &str = "-";
 /// Longest value that stands in a key as it is, in bytes. A partition key holds 2,048 bytes, and a folded value is up
 /// to three times as long as what was folded; what is longer stands there as its digest.
 const MAX_PLAIN_BYTES: usize = 1024;
+/// What DynamoDB takes as a partition key, in bytes.
+const MAX_PK_BYTES: usize = 2048;
+/// What DynamoDB takes as a sort key, in bytes.
+const MAX_SK_BYTES: usize = 1024;
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +38,21 @@ pub struct Key {
     pub pk: String,
     /// Sort key.
     pub sk: String,
+}
+
+impl Key {
+    /// Whether an item can have this key. Ids come from clients too: nobody has one that is empty or too long, and
+    /// DynamoDB refuses to look it up.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        is_possible_partition(&self.pk) && (1..=MAX_SK_BYTES).contains(&self.sk.len())
+    }
+}
+
+/// Whether items can have this partition key.
+#[must_use]
+pub fn is_possible_partition(pk: &str) -> bool {
+    (1..=MAX_PK_BYTES).contains(&pk.len())
 }
 
 /// The keys of one tenant.
@@ -95,7 +115,8 @@ impl Keys {
         if value.len() <= MAX_PLAIN_BYTES {
             return self.partition(&format!("KEY#{attribute}#{value}"));
         }
-        self.partition(&format!("KEY#{attribute}#sha256:{}", hex(&Sha256::digest(value))))
+        // Not under `KEY#`, where the digest could be another resource's value.
+        self.partition(&format!("DIGEST#{attribute}#{}", hex(&Sha256::digest(value))))
     }
 
     /// The key that says that resource `id` holds an indexed value.
@@ -167,6 +188,16 @@ mod tests {
         for (key, pk, sk) in cases {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
         }
+    }
+
+    #[test]
+    fn an_id_of_a_client_may_be_no_key() {
+        let keys = Keys::new("default");
+        let (longest, longer) = ("x".repeat(1024), "x".repeat(1025));
+        for (id, expected) in [("", false), ("x", true), (longest.as_str(), true), (longer.as_str(), false)] {
+            assert_eq!(keys.resource(ResourceType::User, id).is_possible(), expected, "{} bytes", id.len());
+        }
+        assert!(!is_possible_partition(&keys.groups_of(&"x".repeat(2048))));
     }
 
     #[test]

@@ -45,13 +45,13 @@ const RESOURCES_PER_RANGE: u64 = 500;
 
 impl TenantStore {
     /// `GetItem` of a resource.
-    pub async fn resource(&self, resource_type: ResourceType, id: &str) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn resource(&self, resource_type: ResourceType, id: &str) -> Result<Option<Stored>, StoreError> {
         let found = self.get_item(&self.keys.resource(resource_type, id)).await?;
         found.as_ref().map(|item| items::stored(resource_type, item)).transpose()
     }
 
     /// `BatchGetItem` of resources and of memberships at once: everything a decision needs in one round trip.
-    pub async fn batch(&self, wanted: &Batch) -> Result<Found, StoreError> {
+    pub(crate) async fn batch(&self, wanted: &Batch) -> Result<Found, StoreError> {
         let resource_keys = wanted.resources.iter().map(|(resource_type, id)| self.keys.resource(*resource_type, id));
         let membership_keys = wanted.memberships.iter().map(|(group, member)| self.keys.membership(group, member));
         let mut items = self.batch_get(resource_keys.chain(membership_keys).collect()).await?;
@@ -70,7 +70,7 @@ impl TenantStore {
     }
 
     /// The ids of the resources that hold an indexed value: `GetItem` of a unique key, `Query` of lookup keys.
-    pub async fn holders(&self, indexed: &IndexedValue) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn holders(&self, indexed: &IndexedValue) -> Result<Vec<String>, StoreError> {
         if indexed.is_unique {
             let found = self.get_item(&self.keys.holder(indexed, "")).await?;
             return found.iter().map(items::holder).collect();
@@ -80,19 +80,19 @@ impl TenantStore {
     }
 
     /// `Query` of the members of a group, in id order.
-    pub async fn members(&self, group_id: &str) -> Result<Vec<Membership>, StoreError> {
+    pub(crate) async fn members(&self, group_id: &str) -> Result<Vec<Membership>, StoreError> {
         let found = self.query(&self.keys.members(group_id), &Range::default()).await?;
         found.iter().map(items::membership).collect()
     }
 
     /// `Query` of the mirrors of a member: the groups it is in, and such as were deleted.
-    pub async fn groups_of(&self, member_id: &str) -> Result<Vec<Membership>, StoreError> {
+    pub(crate) async fn groups_of(&self, member_id: &str) -> Result<Vec<Membership>, StoreError> {
         let found = self.query(&self.keys.groups_of(member_id), &Range::default()).await?;
         found.iter().map(items::membership).collect()
     }
 
     /// `Query` of the counters of a type.
-    pub async fn counters(&self, resource_type: ResourceType) -> Result<Counters, StoreError> {
+    pub(crate) async fn counters(&self, resource_type: ResourceType) -> Result<Counters, StoreError> {
         let found = self.query(&self.keys.counters(resource_type), &Range::default()).await?;
         let counters: Result<Vec<_>, _> = found.iter().map(items::counter).collect();
         Ok(Counters(counters?.into_iter().collect()))
@@ -100,7 +100,7 @@ impl TenantStore {
 
     /// `Query` of `count` resources in id order, from the one that stands `skip` places after the first whose id is
     /// not below `prefix`.
-    pub async fn page(
+    pub(crate) async fn page(
         &self,
         resource_type: ResourceType,
         prefix: &str,
@@ -115,7 +115,7 @@ impl TenantStore {
 
     /// Every resource of a type that `keep` keeps, in id order: ranges of ids are queried at the same time, as many as
     /// `total` is worth.
-    pub async fn collection(
+    pub(crate) async fn collection(
         &self,
         resource_type: ResourceType,
         total: u64,
@@ -144,7 +144,7 @@ impl TenantStore {
     }
 
     /// Removes the memberships of a group that is gone, with their mirrors. Nothing can be added to it any more.
-    pub async fn sweep_members(&self, group_id: &str) -> Result<(), StoreError> {
+    pub(crate) async fn sweep_members(&self, group_id: &str) -> Result<(), StoreError> {
         let some = Range { limit: Some(SWEPT_AT_ONCE), ..Range::default() };
         loop {
             let members = self.query(&self.keys.members(group_id), &some).await?;

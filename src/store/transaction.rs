@@ -16,6 +16,11 @@ use std::collections::HashMap;
 
 /// Actions in one `TransactWriteItems`.
 pub const MAX_ACTIONS: usize = 100;
+/// Largest item. DynamoDB takes 400 KB; the difference is for what a change of an item does not name: its key, `created`
+/// and `joins`.
+const MAX_ITEM_BYTES: usize = 396 * 1024;
+/// Largest sum of the items of one transaction. DynamoDB takes 4 MB.
+const MAX_TRANSACTION_BYTES: usize = 4_000_000;
 /// Members that a request can add whatever else it does to the group: each takes three actions (membership, mirror,
 /// member), and a new group takes five (item, two keys, counter, change record), a renamed one six.
 pub const MEMBERS_THAT_FIT: usize = (MAX_ACTIONS - 6) / 3;
@@ -25,8 +30,8 @@ pub const MEMBERS_THAT_FIT: usize = (MAX_ACTIONS - 6) / 3;
 pub(super) enum Refusal {
     /// The item is not as it was read.
     Moved,
-    /// Another resource holds the value.
-    Taken { attribute: String },
+    /// Another resource than `id` holds the value.
+    Taken { attribute: String, id: String },
 }
 
 /// One action and what its refusal means.
@@ -73,6 +78,7 @@ pub struct GroupTouch<'a> {
 pub struct Transaction<'a> {
     store: &'a TenantStore,
     actions: Vec<Action>,
+    bytes: usize,
     broken: Option<StoreError>,
 }
 
@@ -80,7 +86,7 @@ impl TenantStore {
     /// An empty transaction.
     #[must_use]
     pub fn transaction(&self) -> Transaction<'_> {
-        Transaction { store: self, actions: Vec::new(), broken: None }
+        Transaction { store: self, actions: Vec::new(), bytes: 0, broken: None }
     }
 }
 
@@ -167,7 +173,10 @@ impl Transaction<'_> {
     /// Adds a member: membership, mirror, and the member's count of joins. Conditions: it is not a member yet, and it
     /// exists.
     pub fn add_member(&mut self, group_id: &str, member: &Member, resource_type: ResourceType, at: &str) {
-        self.put_membership(group_id, member, resource_type, at, Some("attribute_not_exists(PK)"));
+        let mut attributes = vec![("type", s(resource_type.name())), ("added", s(at))];
+        attributes.extend(member.display.as_ref().map(|display| ("display", s(display))));
+        let membership = item(&self.store.keys.membership(group_id, &member.id), attributes);
+        self.put(membership, Some("attribute_not_exists(PK)"), Refusal::Moved);
         let mirror = self.store.keys.mirror(group_id, &member.id);
         self.put(item(&mirror, [("type", s(resource_type.name())), ("added", s(at))]), None, Refusal::Moved);
         let key = self.store.keys.resource(resource_type, &member.id);
@@ -175,21 +184,10 @@ impl Transaction<'_> {
     }
 
     /// Gives a member another display name. Condition: it is a member.
-    pub fn rename_member(&mut self, group_id: &str, member: &Member, resource_type: ResourceType, at: &str) {
-        self.put_membership(group_id, member, resource_type, at, Some("attribute_exists(PK)"));
-    }
-
-    fn put_membership(
-        &mut self,
-        group_id: &str,
-        member: &Member,
-        resource_type: ResourceType,
-        at: &str,
-        condition: Option<&str>,
-    ) {
-        let mut attributes = vec![("type", s(resource_type.name())), ("added", s(at))];
-        attributes.extend(member.display.as_ref().map(|display| ("display", s(display))));
-        self.put(item(&self.store.keys.membership(group_id, &member.id), attributes), condition, Refusal::Moved);
+    pub fn rename_member(&mut self, group_id: &str, member_id: &str, display: &str) {
+        let key = self.store.keys.membership(group_id, member_id);
+        let values = vec![("display", s(display))];
+        self.update(&key, "SET #display = :display", Some("attribute_exists(PK)"), values, Refusal::Moved);
     }
 
     /// Removes a member: membership and mirror. Condition: it is a member.
@@ -220,13 +218,17 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`CommitError::Moved`] when a condition does not hold or another transaction is at the same items,
-    /// [`CommitError::Taken`] when a unique value is not free, [`StoreError::TooManyActions`] past [`MAX_ACTIONS`].
+    /// [`CommitError::Taken`] when a unique value is not free, [`StoreError::TooManyActions`] past [`MAX_ACTIONS`],
+    /// [`StoreError::TooLarge`] for more than an item or a transaction holds.
     pub async fn commit(self) -> Result<(), CommitError> {
         if let Some(broken) = self.broken {
             return Err(broken.into());
         }
         if self.actions.len() > MAX_ACTIONS {
             return Err(StoreError::TooManyActions { needed: self.actions.len() }.into());
+        }
+        if self.bytes > MAX_TRANSACTION_BYTES {
+            return Err(StoreError::TooLarge { bytes: self.bytes, limit: MAX_TRANSACTION_BYTES }.into());
         }
         self.store.transact(self.actions).await
     }
@@ -237,7 +239,7 @@ impl Transaction<'_> {
 
     fn hold(&mut self, value: &IndexedValue, id: &str) {
         let key = self.store.keys.holder(value, id);
-        let taken = Refusal::Taken { attribute: value.attribute.clone() };
+        let taken = Refusal::Taken { attribute: value.attribute.clone(), id: id.to_owned() };
         if value.is_unique {
             self.put(item(&key, [("id", s(id))]), Some("attribute_not_exists(PK)"), taken);
         } else {
@@ -251,6 +253,7 @@ impl Transaction<'_> {
     }
 
     fn put(&mut self, item: Item, condition: Option<&str>, refusal: Refusal) {
+        self.weigh(item.iter().map(|(name, value)| (name.as_str(), value)));
         let put = Put::builder()
             .table_name(&*self.store.table)
             .set_item(Some(item))
@@ -268,6 +271,7 @@ impl Transaction<'_> {
         values: Vec<(&'static str, AttributeValue)>,
         refusal: Refusal,
     ) {
+        self.weigh(values.iter().map(|(name, value)| (*name, value)));
         let names = names(expression).into_iter().chain(names(condition.unwrap_or_default())).collect();
         let update = Update::builder()
             .table_name(&*self.store.table)
@@ -296,6 +300,15 @@ impl Transaction<'_> {
             .set_expression_attribute_values((!values.is_empty()).then(|| placeholders(values)))
             .build();
         self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), refusal);
+    }
+
+    /// Counts what an action writes to one item.
+    fn weigh<'v>(&mut self, attributes: impl Iterator<Item = (&'v str, &'v AttributeValue)>) {
+        let bytes = attributes.map(|(name, value)| name.len() + items::size(value)).sum();
+        self.bytes += bytes;
+        if bytes > MAX_ITEM_BYTES {
+            self.broken.get_or_insert(StoreError::TooLarge { bytes, limit: MAX_ITEM_BYTES });
+        }
     }
 
     fn push(&mut self, item: Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError>, refusal: Refusal) {

@@ -148,20 +148,24 @@ fn every_acknowledged_user_is_there_after_kill_9() {
                         let mut created = Vec::new();
                         for number in 0..1000 {
                             let name = format!("user-{round}-{writer}-{number}@example.com");
-                            match server.send("POST", "/Users", Some(&json!({ "userName": name }))) {
-                                Some((201, user)) => created.push((user["id"].as_str().unwrap().to_owned(), name)),
-                                _ => break,
-                            }
+                            // None: the server is gone, as it shall be. Any other answer than 201 is wrong.
+                            let Some((status, user)) = server.send("POST", "/Users", Some(&json!({ "userName": name })))
+                            else {
+                                break;
+                            };
+                            assert_eq!(status, 201, "{user}");
+                            created.push((user["id"].as_str().unwrap().to_owned(), name));
                             if number == 15 {
-                                killed.send(()).unwrap();
+                                let _killed_already = killed.send(());
                             }
                         }
                         created
                     })
                 })
                 .collect();
-            // In the middle of what the writers are doing.
-            kill.recv().unwrap();
+            drop(killed);
+            // In the middle of what the writers are doing; at once when they all ended early.
+            let _ended_early = kill.recv();
             let pid = server.child.id().to_string();
             assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
             writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect::<Vec<_>>()

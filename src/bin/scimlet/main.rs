@@ -79,14 +79,14 @@ async fn serve(arguments: ServeArgs) -> Result<(), ServeError> {
         Some(token) => (token.as_str(), token.as_str()),
         None => ("the one whose digest is in SCIM_TOKEN_SHA256", "TOKEN"),
     };
-    println!("SCIM base URL  {}", server.base_url);
-    println!("Token          {shown}");
-    println!("Data           {}", server.table);
-    println!();
-    println!("  curl -H 'Authorization: Bearer {used}' '{}/Users'", server.base_url);
-    println!();
-    // A reader at the other end of a pipe gets these lines now.
-    let _closed = std::io::stdout().flush();
+    let banner = format!(
+        "SCIM base URL  {url}\nToken          {shown}\nData           {table}\n\n  \
+         curl -H 'Authorization: Bearer {used}' '{url}/Users'\n\n",
+        url = server.base_url,
+        table = server.table,
+    );
+    // A reader who has seen enough and closed the pipe does not end the server.
+    let _closed = std::io::stdout().write_all(banner.as_bytes()).and_then(|()| std::io::stdout().flush());
     server.run(stopped()).await
 }
 

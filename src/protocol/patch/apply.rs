@@ -44,6 +44,8 @@ fn apply_one(
             Ok(())
         }
         (Target::Extension(uri), op, Some(value)) => merge_extension(schema, resource, uri, op, value, quirks),
+        // RFC 7643 section 2.5: null is an empty array, and to add no values changes nothing.
+        (Target::Attribute(path), Op::Add, None) if is_multi_valued(schema, path) => Ok(()),
         (Target::Attribute(path), Op::Remove, _) | (Target::Attribute(path), _, None) => {
             remove_attribute(resource, path);
             Ok(())
@@ -60,6 +62,10 @@ fn apply_one(
             element.set(schema, resource, value, quirks)
         }
     }
+}
+
+fn is_multi_valued(schema: &ResourceSchema, path: &AttributePath) -> bool {
+    path.sub_attribute.is_none() && path.definition(schema).is_some_and(|found| found.multi_valued)
 }
 
 /// An extension object is merged member by member, each under the rules of its own attribute.

@@ -7,7 +7,7 @@ mod apply;
 pub use apply::apply;
 
 use super::error::{ScimError, ScimType};
-use super::path::{self, AttributePath, Target};
+use super::path::{self, AttributePath, Name, Target};
 use super::quirks::{self, Quirks};
 use super::schema::{Mutability, ResourceSchema};
 use super::{Object, case};
@@ -141,15 +141,17 @@ fn parse_without_path(
         return Err(ScimError::wrong_type("value", "an object of attributes, as the operation has no path", &value));
     };
     for (key, value) in members {
-        quirks::path_as_key(&key, quirks);
         let target = match path::resolve(&key, schema, quirks) {
-            Some(path::Name::Schema(uri)) if uri == schema.core.id => {
-                return parse_without_path(schema, op, Some(value), parsed, quirks);
+            Some(Name::Schema(uri)) if uri == schema.core.id => {
+                parse_without_path(schema, op, Some(value), parsed, quirks)?;
+                continue;
             }
-            Some(path::Name::Schema(uri)) => Target::Extension(uri),
+            Some(Name::Schema(uri)) => Target::Extension(uri),
             // What no schema names is kept as it came, as in POST and PUT.
-            Some(path::Name::Attribute(path)) if path.sub_attribute.is_none() => Target::Attribute(path),
-            _ => path::parse(&key, schema, quirks)?,
+            None if value.is_object() && case::strip_prefix(&key, "urn:").is_some() && !key.contains('[') => {
+                Target::Extension(key)
+            }
+            name => key_target(schema, &key, name, quirks)?,
         };
         if is_read_only(schema, &target) {
             continue;
@@ -157,6 +159,28 @@ fn parse_without_path(
         parsed.push(with_value(op, target, value, quirks));
     }
     Ok(())
+}
+
+/// What a key of a value without a path stands for: an attribute, or a path. What no schema names is kept as it came, as
+/// in POST and PUT.
+fn key_target(
+    schema: &ResourceSchema,
+    key: &str,
+    name: Option<Name>,
+    quirks: &mut Quirks,
+) -> Result<Target, ScimError> {
+    let is_known = |path: &AttributePath| path.target_definition(schema).is_some() || path.extension.is_some();
+    if !quirks::path_as_key(key, quirks) {
+        return Err(ScimError::bad_request(
+            ScimType::InvalidPath,
+            format!("'{key}' is no attribute name. Send it as the 'path' of an operation."),
+        ));
+    }
+    match name {
+        Some(Name::Attribute(path)) if path.sub_attribute.is_none() || is_known(&path) => Ok(Target::Attribute(path)),
+        _ if key.contains('[') => path::parse(key, schema, quirks),
+        _ => Ok(Target::Attribute(AttributePath::core(key))),
+    }
 }
 
 fn remove_values(
@@ -222,3 +246,6 @@ fn check_mutability(schema: &ResourceSchema, op: Op, target: &Target) -> Result<
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ async fn read(app: &App, path: &str) -> Value {
 }
 
 /// A request that must fail with this SCIM error and leave every item of the table as it was.
-async fn refused(app: &App, request: impl Future<Output = Answer>, status: u16, scim_type: Option<&str>) -> Answer {
+pub async fn refused(app: &App, request: impl Future<Output = Answer>, status: u16, scim_type: Option<&str>) -> Answer {
     let before = app.dump().await;
     let answer = request.await;
     assert_eq!(answer.status, status, "{}", answer.text);

@@ -1,0 +1,147 @@
+//! Requests that are not applied.
+
+use super::*;
+use crate::protocol::path::MAX_PATH_BYTES;
+
+#[test]
+fn a_request_that_fails_says_why_and_changes_nothing() {
+    use ScimType::{InvalidPath, InvalidSyntax, InvalidValue, Mutability, NoTarget};
+    let display_name = format!("{ENTERPRISE_URI}:manager.displayName");
+    let cases = [
+        (json!({ "op": "remove" }), NoTarget, "needs a 'path'"),
+        (json!({ "op": "remove", "path": "", "value": { "title": null } }), NoTarget, "needs a 'path'"),
+        (
+            json!({ "op": "replace", "path": "ims[not (type eq \"x\")].value", "value": "v" }),
+            NoTarget,
+            "No value of 'ims'",
+        ),
+        (
+            json!({ "op": "replace", "path": "ims[type eq \"x\" or type eq \"y\"]", "value": { "value": "v" } }),
+            NoTarget,
+            "'ims'",
+        ),
+        (json!({ "op": "add", "path": "emails[value co \"nobody\"].type", "value": "v" }), NoTarget, "'emails'"),
+        (
+            json!({ "op": "replace", "path": "emails[display eq null and type eq \"z\"].value", "value": "v" }),
+            NoTarget,
+            "'emails'",
+        ),
+        (json!({ "op": "replace", "path": "id", "value": "7" }), Mutability, "'id' is read-only"),
+        (json!({ "op": "remove", "path": "meta.version" }), Mutability, "'meta.version' is read-only"),
+        (json!({ "op": "add", "path": "groups", "value": [] }), Mutability, "'groups' is read-only"),
+        (json!({ "op": "remove", "path": "groups[value eq \"g\"]" }), Mutability, "'groups[…]' is read-only"),
+        (json!({ "op": "replace", "path": display_name, "value": "M" }), Mutability, "is read-only"),
+        (json!({ "op": "remove", "path": "userName" }), Mutability, "'userName' is required"),
+        (
+            json!({ "op": "replace", "path": "shoeSize", "value": 44 }),
+            InvalidPath,
+            "'shoeSize', which no schema of User has",
+        ),
+        (json!({ "op": "replace", "path": "emails[type eq", "value": "v" }), InvalidPath, "expected a value"),
+        (json!({ "op": "replace", "path": USER_URI, "value": {} }), InvalidPath, "alone"),
+        (
+            json!({ "op": "replace", "path": "name[givenName eq \"Z\"].familyName", "value": "v" }),
+            InvalidPath,
+            "one value",
+        ),
+        (
+            json!({ "op": "replace", "path": "urn:example:2.0:User:badge.x", "value": 1 }),
+            InvalidPath,
+            "'badge' does not hold an object",
+        ),
+        (
+            json!({ "op": "add", "path": "urn:example:2.0:User:badge[x eq 1]", "value": {} }),
+            InvalidPath,
+            "does not hold an array",
+        ),
+        (json!({ "op": "replace", "value": { "emails[type eq": "v" } }), InvalidPath, "<emails[type eq>"),
+        (json!({ "op": "replace", "path": "title" }), InvalidValue, "'title' has no 'value'"),
+        (json!({ "op": "replace", "path": 7, "value": "v" }), InvalidValue, "'path' expects a string"),
+        (json!({ "op": "replace", "value": "v" }), InvalidValue, "'value' expects an object of attributes"),
+        (json!({ "op": "add" }), InvalidValue, "the request has null"),
+        (
+            json!({ "op": "replace", "path": "title", "value": 7 }),
+            InvalidValue,
+            "'title' expects a string; the request has the number 7",
+        ),
+        (json!({ "op": "replace", "path": "active", "value": "yes" }), InvalidValue, "'active' expects true or false"),
+        (json!({ "op": "remove", "path": "active" }), InvalidValue, "'active' expects true or false"),
+        (json!({ "op": "replace", "path": "userName", "value": null }), InvalidValue, "'userName' is required"),
+        (json!({ "op": "replace", "path": "name", "value": "Ann" }), InvalidValue, "'name' expects an object"),
+        (
+            json!({ "op": "replace", "path": "emails[type eq \"work\"].primary", "value": 1 }),
+            InvalidValue,
+            "'emails.primary' expects true or false",
+        ),
+        (json!({ "op": "replace", "path": ENTERPRISE_URI, "value": "v" }), InvalidValue, "expects an object"),
+        (
+            json!({ "op": "remove", "path": "emails", "value": [{ "type": { "a": 1 } }] }),
+            InvalidValue,
+            "Each value to remove from 'emails'",
+        ),
+        (json!({ "op": "move", "path": "title" }), InvalidSyntax, "the request has 'move'"),
+        (json!({ "path": "title", "value": "v" }), InvalidSyntax, "the request has none"),
+        (json!("replace"), InvalidSyntax, "one of the operations is not an object"),
+    ];
+    for (operation, scim_type, detail) in cases {
+        let error =
+            patched(&ann(), &json!([{ "op": "replace", "path": "title", "value": "T" }, operation])).0.unwrap_err();
+        assert_eq!((error.status, error.scim_type), (400, Some(scim_type)), "{operation}: {error}");
+        assert!(error.detail.contains(detail), "{operation}: {error}");
+    }
+    let mut user = ann();
+    user["emails"][0].as_object_mut().unwrap().shift_remove("primary");
+    let error = patched(&user, &json!([{ "op": "replace", "path": "emails.value", "value": "n@x" }])).0.unwrap_err();
+    assert_eq!(error.scim_type, Some(InvalidPath));
+    assert!(error.detail.contains("could mean 2 values"), "{error}");
+}
+
+#[test]
+fn a_body_is_an_object_with_operations_in_any_case_and_whatever_else() {
+    let schemas = Schemas::load(true).unwrap();
+    let schema = schemas.of(ResourceType::User);
+    let one = json!([{ "OP": "replace", "Path": "title", "VALUE": "T", "name": "x" }]);
+    for body in
+        [json!({ "operations": one, "id": null, "meta": {} }), json!({ "schemas": ["urn:x"], "Operations": one })]
+    {
+        let mut quirks = Quirks::default();
+        assert_eq!(parse(schema, &body, &mut quirks).unwrap().len(), 1, "{body}");
+        assert!(quirks.names().is_empty(), "{body}");
+    }
+    for body in [
+        json!([]),
+        json!(null),
+        json!({}),
+        json!({ "Operations": [] }),
+        json!({ "Operations": {} }),
+        json!({ "members": [{ "value": "1" }] }),
+    ] {
+        let error = parse(schema, &body, &mut Quirks::default()).unwrap_err();
+        assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidSyntax)), "{body}");
+        assert!(error.detail.contains("a non-empty array"), "{body}: {error}");
+    }
+}
+
+#[test]
+fn operations_end_at_max_operations_and_paths_at_max_path_bytes() {
+    let removal =
+        |count: usize| json!([{ "op": "remove", "path": "emails", "value": vec![json!({ "value": "x" }); count] }]);
+    let plain = |count: usize| json!(vec![json!({ "op": "add", "path": "title", "value": "T" }); count]);
+    let keys = |count: usize| {
+        let members: Object = (0..count).map(|key| (format!("x{key}"), json!(1))).collect();
+        json!([{ "op": "add", "value": members }])
+    };
+    for operations in [removal as fn(usize) -> Value, plain, keys] {
+        assert!(patched(&ann(), &operations(MAX_OPERATIONS)).0.is_ok());
+        let error = patched(&ann(), &operations(MAX_OPERATIONS + 1)).0.unwrap_err();
+        assert_eq!((error.status, error.scim_type), (413, None));
+    }
+    let long = format!("ims[type eq \"{}\"].value", "x".repeat(MAX_PATH_BYTES));
+    for operation in
+        [json!({ "op": "add", "path": long, "value": "v" }), json!({ "op": "add", "value": { long.as_str(): "v" } })]
+    {
+        let error = patched(&ann(), &json!([operation])).0.unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidPath));
+        assert!(error.detail.contains("at most 4096 bytes"));
+    }
+}
