@@ -48,6 +48,13 @@ pub fn random_token() -> Result<String, getrandom::Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// 96 random bits, for one sealing. `None` when the system has no randomness to give.
+#[must_use]
+pub fn nonce() -> Option<[u8; 12]> {
+    let mut bytes = [0_u8; 12];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
+}
+
 /// An environment variable; an empty one counts as unset.
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {

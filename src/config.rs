@@ -7,6 +7,9 @@ use subtle::ConstantTimeEq;
 /// Tenant of a deployment that has one.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Resources that one query may read when `SCIM_MAX_WALK` is unset: what a function of 256 MB reads in a few seconds.
+const DEFAULT_MAX_WALK: u64 = 100_000;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -18,8 +21,14 @@ pub struct Config {
     pub base_url: Option<String>,
     /// `SCIM_SERVER_TIMING`: the cost of each request in a `Server-Timing` header.
     pub server_timing: bool,
-    /// `SCIM_GROUP_NAME_UNIQUE`: whether two groups may not have one displayName, and the schemas that say so.
+    /// The schemas: those that are compiled in, `SCIM_SCHEMAS` (files of the deployment's own),
+    /// `SCIM_GROUP_NAME_UNIQUE` (whether two groups may not have one displayName) and `SCIM_STRICT` (whether attributes
+    /// that no schema names are refused).
     pub schemas: Schemas,
+    /// `SCIM_QUIRKS`: when false, what is not strict SCIM is refused.
+    pub quirks: bool,
+    /// `SCIM_MAX_WALK`: how many resources one query may read. Past it a filter needs an indexed attribute.
+    pub max_walk: u64,
     /// `TABLE_NAME` and `DYNAMODB_ENDPOINT`.
     pub table: Table,
 }
@@ -53,6 +62,12 @@ pub enum ConfigError {
     NoToken,
     #[error("SCIM_BASE_URL is '{0}'. Set it to the URL that clients use, such as https://scim.example.com/scim/v2.")]
     BaseUrl(String),
+    #[error("{name} is '{value}'. Set it to a whole number above 0.")]
+    NotANumber { name: &'static str, value: String },
+    #[error(
+        "SCIM_SCHEMAS names '{path}', which cannot be read: {source}. Name JSON files or folders of them, separated by commas."
+    )]
+    SchemaFile { path: String, source: std::io::Error },
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }
@@ -76,18 +91,47 @@ impl Config {
         if let Some(url) = base_url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err(ConfigError::BaseUrl(url.clone()));
         }
+        let mut schemas = Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?;
+        for path in
+            variable("SCIM_SCHEMAS").unwrap_or_default().split(',').map(str::trim).filter(|path| !path.is_empty())
+        {
+            let files =
+                schema_files(path).map_err(|source| ConfigError::SchemaFile { path: path.to_owned(), source })?;
+            for (file, text) in files {
+                schemas.add(&file, &text)?;
+            }
+        }
         Ok(Self {
             enabled: flag("SCIM_ENABLED", true)?,
             tokens: Tokens::read(variable("SCIM_TOKEN_SHA256").as_deref(), variable("SCIM_TOKEN").as_deref())?,
             base_url,
             server_timing: flag("SCIM_SERVER_TIMING", false)?,
-            schemas: Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?,
+            schemas: if flag("SCIM_STRICT", false)? { schemas.strict() } else { schemas },
+            quirks: flag("SCIM_QUIRKS", true)?,
+            max_walk: match variable("SCIM_MAX_WALK") {
+                None => DEFAULT_MAX_WALK,
+                Some(value) => match value.parse().ok().filter(|&number| number > 0) {
+                    Some(number) => number,
+                    None => return Err(ConfigError::NotANumber { name: "SCIM_MAX_WALK", value }),
+                },
+            },
             table: Table {
                 name: variable("TABLE_NAME").unwrap_or_else(|| "scimlet".into()),
                 endpoint: variable("DYNAMODB_ENDPOINT"),
             },
         })
     }
+}
+
+/// The text of a file, or of the `.json` files in a folder in the order of their names.
+fn schema_files(path: &str) -> std::io::Result<Vec<(String, String)>> {
+    let mut files = vec![std::path::PathBuf::from(path)];
+    if files[0].is_dir() {
+        files = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+    }
+    files.into_iter().map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file)?))).collect()
 }
 
 /// Who a token stands for.
@@ -97,11 +141,13 @@ pub struct TokenOwner {
     pub tenant: String,
     /// Its name in the change log.
     pub label: String,
+    /// Digest of the token: cursors are sealed with it.
+    pub digest: [u8; 32],
 }
 
 /// The digests of the tokens that are accepted. The tokens themselves are nowhere.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens(Vec<([u8; 32], TokenOwner)>);
+pub struct Tokens(Vec<TokenOwner>);
 
 impl Tokens {
     fn read(digests: Option<&str>, plain: Option<&str>) -> Result<Self, ConfigError> {
@@ -117,14 +163,14 @@ impl Tokens {
                 return Err(problem("a label has 1 to 64 letters, digits, '.', '_' and '-'"));
             }
             let digest = digest_bytes(digest).ok_or_else(|| problem("the digest is not 64 hexadecimal digits"))?;
-            tokens.push((digest, TokenOwner { tenant: tenant.into(), label: label.into() }));
+            tokens.push(TokenOwner { tenant: tenant.into(), label: label.into(), digest });
         }
         if let Some(plain) = plain {
             if !plain.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(ConfigError::UnusableToken);
             }
-            let owner = TokenOwner { tenant: DEFAULT_TENANT.into(), label: "plain".into() };
-            tokens.push((Sha256::digest(plain).into(), owner));
+            let digest = Sha256::digest(plain).into();
+            tokens.push(TokenOwner { tenant: DEFAULT_TENANT.into(), label: "plain".into(), digest });
         }
         if tokens.is_empty() {
             return Err(ConfigError::NoToken);
@@ -136,9 +182,9 @@ impl Tokens {
     #[must_use]
     pub fn owner(&self, token: &str) -> Option<&TokenOwner> {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        self.0
-            .iter()
-            .fold(None, |found, (known, owner)| if bool::from(known.ct_eq(&digest)) { Some(owner) } else { found })
+        let is_this = |owner: &&TokenOwner| bool::from(owner.digest.ct_eq(&digest));
+        // `last` looks at every one of them, so that the time tells nothing.
+        self.0.iter().filter(is_this).last()
     }
 }
 

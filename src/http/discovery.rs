@@ -9,6 +9,7 @@ use crate::protocol::discovery;
 use crate::protocol::error::ScimError;
 use crate::protocol::list;
 use crate::protocol::schema::ResourceType;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
@@ -24,7 +25,8 @@ pub async fn resource_types(State(api): State<Api>, request: Request) -> Respons
     answer(&api, &request, |base_url| Ok(all(discovery::resource_types(base_url, api.service.schemas()))))
 }
 
-pub async fn resource_type(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Response {
+pub async fn resource_type(State(api): State<Api>, name: PathOf, request: Request) -> Response {
+    let name = text(name);
     answer(&api, &request, |base_url| {
         let found = [ResourceType::User, ResourceType::Group]
             .into_iter()
@@ -38,20 +40,39 @@ pub async fn schemas(State(api): State<Api>, request: Request) -> Response {
     answer(&api, &request, |base_url| Ok(all(discovery::schemas(base_url, api.service.schemas()))))
 }
 
-pub async fn schema(State(api): State<Api>, Path(uri): Path<String>, request: Request) -> Response {
+pub async fn schema(State(api): State<Api>, uri: PathOf, request: Request) -> Response {
+    let uri = text(uri);
     answer(&api, &request, |base_url| {
         discovery::schema(base_url, api.service.schemas(), &uri).ok_or_else(|| ScimError::not_found("Schema", &uri))
     })
 }
 
+/// A segment of the path that need not be UTF-8.
+type PathOf = Result<Path<String>, PathRejection>;
+
+/// What is not UTF-8 names nothing.
+fn text(segment: PathOf) -> String {
+    segment.map(|Path(text)| text).unwrap_or_default()
+}
+
 fn all(documents: Vec<Object>) -> Object {
-    list::list_response(documents.len(), 1, documents)
+    list::list_response(documents.len(), Some(1), documents)
 }
 
 fn answer(api: &Api, request: &Request, document: impl FnOnce(&str) -> Result<Object, ScimError>) -> Response {
     let base_url = request::base_url(request, api);
-    match request::check_enabled(api).and_then(|()| document(&base_url)) {
+    let checked = request::check_enabled(api).and_then(|()| check_filter(request));
+    match checked.and_then(|()| document(&base_url)) {
         Ok(document) => Reply::Document(document).into_response(request.headers(), &base_url),
         Err(error) => reply::error(&error, request.headers()),
     }
+}
+
+/// RFC 7644 section 4: discovery answers are the same for everybody, and a `filter` on them is 403.
+fn check_filter(request: &Request) -> Result<(), ScimError> {
+    let query = request.uri().query().unwrap_or_default();
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "filter") {
+        return Err(ScimError::new(403, "A 'filter' is not allowed here (RFC 7644 section 4)."));
+    }
+    Ok(())
 }

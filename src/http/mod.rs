@@ -1,5 +1,6 @@
 //! Routes, the token check, and the only response builder.
 
+mod bulk;
 mod discovery;
 mod groups;
 mod mount;
@@ -7,6 +8,7 @@ mod observe;
 mod reply;
 mod request;
 mod route;
+mod search;
 mod users;
 
 pub use observe::{RequestId, log_to_stderr};
@@ -29,7 +31,7 @@ impl Api {
     /// The service provider that `config` describes, over a table.
     #[must_use]
     pub fn new(config: Config, store: Store) -> Self {
-        let service = Service::new(store, config.schemas.clone());
+        let service = Service::new(store, config.schemas.clone(), config.max_walk);
         Self { service, config: Arc::new(config) }
     }
 }

@@ -42,6 +42,8 @@ pub struct Trace {
     pub actor: String,
     pub quirks: Quirks,
     pub skipped_members: Vec<String>,
+    /// How a query was answered.
+    pub plan: Option<&'static str>,
     /// What the table said; never a client's error.
     pub failure: Option<String>,
 }
@@ -75,6 +77,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         actor = trace.actor.as_str(),
         quirks = trace.quirks.names().join(","),
         skipped_members = trace.skipped_members.join(","),
+        plan = trace.plan,
         error = failure.or(trace.failure.as_deref()),
         dynamodb.calls = cost.calls,
         dynamodb.round_trips = cost.round_trips,
@@ -85,7 +88,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
     );
     set(&mut response, "x-request-id", &id);
     if api.config.server_timing {
-        set(&mut response, "server-timing", &server_timing(&cost));
+        set(&mut response, "server-timing", &server_timing(&cost, trace.plan));
     }
     response
 }
@@ -98,11 +101,14 @@ fn endpoint(path: &MatchedPath) -> &str {
     }
 }
 
-/// `dynamodb;dur=1.9;desc="calls=2 trips=2 rcu=3 wcu=10"`
-fn server_timing(cost: &Cost) -> String {
+/// `dynamodb;dur=1.9;desc="calls=2 trips=2 rcu=3 wcu=10"`, and the plan of a query.
+fn server_timing(cost: &Cost, plan: Option<&str>) -> String {
     let Cost { calls, round_trips, read_units, write_units, busy } = cost;
     let duration = milliseconds(*busy);
-    format!("dynamodb;dur={duration};desc=\"calls={calls} trips={round_trips} rcu={read_units} wcu={write_units}\"")
+    let plan = plan.map(|plan| format!(" plan={plan}")).unwrap_or_default();
+    format!(
+        "dynamodb;dur={duration};desc=\"calls={calls} trips={round_trips} rcu={read_units} wcu={write_units}{plan}\""
+    )
 }
 
 /// To a tenth.

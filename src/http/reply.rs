@@ -4,7 +4,6 @@ use crate::protocol::Object;
 use crate::protocol::error::ScimError;
 use crate::protocol::representation;
 use crate::service::{Answer, ServiceError};
-use crate::store::StoreError;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -106,41 +105,12 @@ pub fn error(error: &ScimError, request: &HeaderMap) -> Response {
 
 /// Any error of a use case. What the table said stays inside.
 pub fn service_error(failure: &ServiceError, request: &HeaderMap) -> Response {
-    let (scim, retry_after_seconds) = outside(failure);
+    let (scim, retry_after_seconds) = (failure.outside(), failure.retry_after_seconds());
     let mut response = error(&scim, request);
     if let Some(seconds) = retry_after_seconds {
-        set(&mut response, RETRY_AFTER, seconds);
+        set(&mut response, RETRY_AFTER, &seconds.to_string());
     }
     response
-}
-
-/// What the client is told, and after how many seconds it may try again. Okta reads whole seconds alone.
-fn outside(failure: &ServiceError) -> (ScimError, Option<&'static str>) {
-    match failure {
-        ServiceError::Scim(error) => (error.clone(), None),
-        ServiceError::Contended { .. } => (
-            ScimError::new(
-                429,
-                "Too many changes of this resource at once. Nothing was changed; send the request again.",
-            ),
-            Some("2"),
-        ),
-        ServiceError::Store(StoreError::Throttled(_)) => {
-            (ScimError::new(429, "Too many requests at once. Send the request again later."), Some("5"))
-        }
-        ServiceError::Store(StoreError::Unavailable(_)) => {
-            (ScimError::new(503, "The table cannot be reached. Send the request again later."), Some("10"))
-        }
-        ServiceError::Store(
-            StoreError::Refused { .. }
-            | StoreError::Corrupt { .. }
-            | StoreError::TooManyActions { .. }
-            | StoreError::TooLarge { .. },
-        ) => (
-            ScimError::new(500, "The server failed; its log has the reason under the id in the x-request-id header."),
-            None,
-        ),
-    }
 }
 
 /// The answer after a panic.
@@ -162,6 +132,7 @@ pub fn out_of_time(request: &HeaderMap) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn the_media_type_is_scim_json_unless_the_client_names_json_alone() {
@@ -197,7 +168,7 @@ mod tests {
             let retry_after =
                 response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().parse::<u32>().unwrap());
             assert_eq!(retry_after.is_some(), retry);
-            assert!(!outside(&failure).0.detail.contains("secret"));
+            assert!(!failure.outside().detail.contains("secret"));
         }
     }
 }

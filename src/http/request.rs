@@ -5,17 +5,21 @@ use super::observe::{RequestId, Trace};
 use super::reply::{self, Reply};
 use super::{Api, mount};
 use crate::protocol::discovery::MAX_BODY_BYTES;
-use crate::protocol::error::ScimError;
-use crate::protocol::filter;
+use crate::protocol::error::{ScimError, ScimType};
+use crate::protocol::filter::{self, Filter};
 use crate::protocol::list::Page;
 use crate::protocol::projection::Projection;
 use crate::protocol::quirks::Quirks;
-use crate::protocol::schema::ResourceType;
-use crate::service::query::Query;
+use crate::protocol::representation;
+use crate::protocol::schema::{ResourceSchema, ResourceType};
+use crate::protocol::search;
+use crate::protocol::sort::Sort;
+use crate::service::cursor::Sealer;
+use crate::service::query::{Paging, Query};
 use crate::service::{Caller, Preconditions, ServiceError};
 use crate::store::meter::Meter;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts as _, Path, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
@@ -29,6 +33,7 @@ pub struct Exchange {
     headers: HeaderMap,
     parameters: Vec<(String, String)>,
     body: Bytes,
+    id: Option<String>,
 }
 
 impl FromRequest<Api> for Exchange {
@@ -43,7 +48,7 @@ impl FromRequest<Api> for Exchange {
 async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
     check_enabled(api)?;
     let base_url = base_url(&request, api);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let owner = token(&parts.headers).and_then(|token| api.config.tokens.owner(token)).ok_or_else(|| {
         ScimError::new(401, "The Authorization header holds no valid token. Send 'Bearer' and the token.")
     })?;
@@ -55,9 +60,13 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
         base_url,
         deadline: crate::ambient::monotonic() + super::observe::WRITE_TIME,
         meter: extension(parts.extensions.get::<Meter>()),
-        quirks: Quirks::default(),
+        quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
         skipped_members: Vec::new(),
+        plan: None,
+        cursor_secret: owner.digest,
     };
+    // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
+    let id = Path::<String>::from_request_parts(&mut parts, api).await.ok().map(|Path(id)| id);
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| {
         if error.downcast_ref::<LengthLimitError>().is_some() {
             ScimError::new(413, format!("The request body is larger than {MAX_BODY_BYTES} bytes. Send less at a time."))
@@ -67,7 +76,7 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
     })?;
     // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
     let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes() })
+    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id })
 }
 
 /// 403 while `SCIM_ENABLED` is false.
@@ -125,6 +134,7 @@ impl Exchange {
             actor: self.caller.actor,
             quirks: self.caller.quirks,
             skipped_members: self.caller.skipped_members,
+            plan: self.caller.plan,
             failure,
         });
         response
@@ -134,33 +144,117 @@ impl Exchange {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The id in the path, as the client wrote it.
+    ///
+    /// # Errors
+    ///
+    /// 404 when it cannot be read: no resource has such an id.
+    pub fn id(&self) -> Result<String, ServiceError> {
+        self.id.clone().ok_or_else(|| ScimError::new(404, "The resource does not exist.").into())
+    }
+
+    /// Takes the parameters from a SearchRequest in the body instead of the query string.
+    ///
+    /// # Errors
+    ///
+    /// 400 for the body.
+    pub fn take_search_request(&mut self) -> Result<(), ServiceError> {
+        self.parameters = search::parameters(&self.json()?)?;
+        Ok(())
+    }
+
+    /// Runs `read` with the parameters, a schema, and the quirks of the request.
+    fn parsed<T>(
+        &mut self,
+        api: &Api,
+        resource_type: ResourceType,
+        read: impl FnOnce(&Self, &ResourceSchema, &mut Quirks) -> Result<T, ScimError>,
+    ) -> Result<T, ServiceError> {
+        let mut quirks = std::mem::take(&mut self.caller.quirks);
+        let result = read(self, api.service.schemas().of(resource_type), &mut quirks);
+        self.caller.quirks = quirks;
+        Ok(result?)
+    }
+
     /// `attributes` and `excludedAttributes`.
     ///
     /// # Errors
     ///
     /// 400 `invalidPath`.
     pub fn projection(&mut self, api: &Api, resource_type: ResourceType) -> Result<Projection, ServiceError> {
-        let mut quirks = std::mem::take(&mut self.caller.quirks);
-        let schema = api.service.schemas().of(resource_type);
-        let projection =
-            Projection::parse(self.parameter("attributes"), self.parameter("excludedAttributes"), schema, &mut quirks);
-        self.caller.quirks = quirks;
-        Ok(projection?)
+        self.parsed(api, resource_type, |this, schema, quirks| {
+            Projection::parse(this.parameter("attributes"), this.parameter("excludedAttributes"), schema, quirks)
+        })
     }
 
-    /// `filter`, `startIndex`, `count` and the projection.
+    /// `filter`.
     ///
     /// # Errors
     ///
-    /// 400 `invalidFilter`, `invalidValue` or `invalidPath`.
+    /// 400 `invalidFilter`.
+    pub fn filter(&mut self, api: &Api, resource_type: ResourceType) -> Result<Option<Filter>, ServiceError> {
+        self.parsed(api, resource_type, |this, schema, quirks| {
+            this.parameter("filter").map(|text| filter::parse(text, schema, quirks)).transpose()
+        })
+    }
+
+    /// `sortBy` and `sortOrder`.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidPath` or `invalidValue`.
+    pub fn sort(&mut self, api: &Api, resource_type: ResourceType) -> Result<Option<Sort>, ServiceError> {
+        self.parsed(api, resource_type, |this, schema, quirks| {
+            Sort::parse(this.parameter("sortBy"), this.parameter("sortOrder"), schema, quirks)
+        })
+    }
+
+    /// `startIndex` and `count`.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidValue`.
+    pub fn page(&self) -> Result<Page, ServiceError> {
+        Ok(Page::parse(self.parameter("startIndex"), self.parameter("count"))?)
+    }
+
+    /// Whether the client pages by cursor.
+    pub fn has_cursor(&self) -> bool {
+        self.parameter("cursor").is_some()
+    }
+
+    /// A query of one resource type.
+    ///
+    /// # Errors
+    ///
+    /// 400 `invalidFilter`, `invalidValue`, `invalidPath`, `invalidCursor`, `expiredCursor` or `invalidCount`.
     pub fn query(&mut self, api: &Api, resource_type: ResourceType) -> Result<Query, ServiceError> {
         let projection = self.projection(api, resource_type)?;
-        let page = Page::parse(self.parameter("startIndex"), self.parameter("count"))?;
-        let mut quirks = std::mem::take(&mut self.caller.quirks);
-        let schema = api.service.schemas().of(resource_type);
-        let filter = self.parameter("filter").map(|text| filter::parse(text, schema, &mut quirks)).transpose();
-        self.caller.quirks = quirks;
-        Ok(Query { filter: filter?, page, projection })
+        let filter = self.filter(api, resource_type)?;
+        let sort = self.sort(api, resource_type)?;
+        let page = self.page()?;
+        let paging = match self.parameter("cursor") {
+            None => Paging::Index(page),
+            Some(cursor) => self.cursor(cursor, resource_type, page)?,
+        };
+        Ok(Query { filter, sort, paging, projection })
+    }
+
+    fn cursor(&self, cursor: &str, resource_type: ResourceType, page: Page) -> Result<Paging, ServiceError> {
+        if self.parameter("startIndex").is_some() {
+            return Err(ScimError::invalid_value("'startIndex' and 'cursor' cannot be used together.").into());
+        }
+        let asked = self.parameter("count").and_then(|count| count.trim().parse::<i64>().ok()).unwrap_or(0);
+        if usize::try_from(asked).is_ok_and(|asked| asked > page.count) {
+            let detail = format!("'count' is {asked}; with a cursor it is 0 to {}.", page.count);
+            return Err(ScimError::bad_request(ScimType::InvalidCount, detail).into());
+        }
+        let text = |name| self.parameter(name).unwrap_or_default();
+        let bound = [&self.caller.tenant, resource_type.name(), text("filter"), text("sortBy"), text("sortOrder")];
+        let sealer = Sealer::new(&self.caller.cursor_secret, &bound);
+        let now = crate::ambient::now().as_second();
+        let after = if cursor.is_empty() { None } else { Some(sealer.open(cursor, page.count, now)?) };
+        Ok(Paging::Cursor { after, count: page.count, sealer })
     }
 
     /// The body as JSON.
@@ -184,21 +278,21 @@ impl Exchange {
         let versions = match self.tags(&IF_MATCH) {
             None => None,
             Some(tags) if tags.contains(&"*") => None,
-            Some(tags) => Some(tags.into_iter().filter_map(version).collect()),
+            Some(tags) => Some(tags.into_iter().filter_map(representation::parse_etag).collect()),
         };
         let unwanted = self.tags(&IF_NONE_MATCH).unwrap_or_default();
         Preconditions {
             versions,
             must_not_exist: unwanted.contains(&"*"),
-            unwanted: unwanted.into_iter().filter_map(version).collect(),
+            unwanted: unwanted.into_iter().filter_map(representation::parse_etag).collect(),
         }
     }
 
     /// 304 instead of the resource when `If-None-Match` names its version.
     pub fn unless_known(&self, answer: crate::service::Answer) -> Reply {
-        let known = self
-            .tags(&IF_NONE_MATCH)
-            .is_some_and(|tags| tags.iter().any(|&tag| tag == "*" || version(tag) == Some(answer.meta.version)));
+        let known = self.tags(&IF_NONE_MATCH).is_some_and(|tags| {
+            tags.iter().any(|&tag| tag == "*" || representation::parse_etag(tag) == Some(answer.meta.version))
+        });
         if known { Reply::NotModified(answer) } else { Reply::Resource(answer) }
     }
 
@@ -208,11 +302,6 @@ impl Exchange {
             values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).collect();
         (!values.is_empty()).then_some(tags)
     }
-}
-
-/// The version in `W/"3"` or `"3"`. Any other tag is of no version.
-fn version(tag: &str) -> Option<u64> {
-    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use super::reply::{self, Reply};
 use super::request::Exchange;
-use super::{Api, discovery, groups, users};
+use super::{Api, bulk, discovery, groups, search, users};
 use crate::protocol::error::ScimError;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 
 /// A group of endpoints with the same needs. Its name is the `Handler` of its function in `template.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +92,9 @@ impl Route {
                 get(discovery::schemas),
                 get(discovery::schema),
             ]),
-            Self::Bulk | Self::Me => serve(&[any(not_implemented)]),
-            Self::Search => serve(&[any(not_implemented), any(not_implemented), any(not_implemented)]),
+            Self::Bulk => serve(&[post(bulk::bulk)]),
+            Self::Search => serve(&[post(search::search), post(users::search), post(groups::search)]),
+            Self::Me => serve(&[any(not_implemented)]),
         }
     }
 }
@@ -106,10 +107,10 @@ impl std::str::FromStr for Route {
     }
 }
 
-/// RFC 7644 section 3.12: what the service provider does not support is 501, and ServiceProviderConfig says so.
+/// RFC 7644 section 3.11: a service provider without an authenticated subject that is a resource answers 501.
 async fn not_implemented(exchange: Exchange) -> Response {
     exchange.finish(Err::<Reply, _>(
-        ScimError::new(501, "This operation is not supported; /ServiceProviderConfig says what is.").into(),
+        ScimError::new(501, "A token stands for an identity provider, not for a user: there is no /Me.").into(),
     ))
 }
 

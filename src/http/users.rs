@@ -4,8 +4,7 @@ use super::Api;
 use super::reply::Reply;
 use super::request::Exchange;
 use crate::protocol::schema::ResourceType;
-use crate::service::ServiceError;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 const USER: ResourceType = ResourceType::User;
@@ -20,9 +19,10 @@ pub async fn create(State(api): State<Api>, mut exchange: Exchange) -> Response 
     exchange.finish(result)
 }
 
-pub async fn get(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+pub async fn get(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let projection = exchange.projection(&api, USER)?;
+        let id = exchange.id()?;
         let answer = api.service.get_user(&exchange.caller, &id, &projection).await?;
         Ok(exchange.unless_known(answer))
     };
@@ -33,16 +33,26 @@ pub async fn get(State(api): State<Api>, Path(id): Path<String>, mut exchange: E
 pub async fn list(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let query = exchange.query(&api, USER)?;
-        Ok(Reply::Document(api.service.list(&exchange.caller, USER, &query).await?))
+        Ok(Reply::Document(api.service.list(&mut exchange.caller, USER, &query).await?))
     };
     let result = result.await;
     exchange.finish(result)
 }
 
-pub async fn replace(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+pub async fn search(State(api): State<Api>, mut exchange: Exchange) -> Response {
+    let result = async {
+        exchange.take_search_request()?;
+        let query = exchange.query(&api, USER)?;
+        Ok(Reply::Document(api.service.list(&mut exchange.caller, USER, &query).await?))
+    };
+    let result = result.await;
+    exchange.finish(result)
+}
+
+pub async fn replace(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let projection = exchange.projection(&api, USER)?;
-        let (body, preconditions) = (exchange.json()?, exchange.preconditions());
+        let (id, body, preconditions) = (exchange.id()?, exchange.json()?, exchange.preconditions());
         let caller = &mut exchange.caller;
         Ok(Reply::Resource(api.service.replace_user(caller, &id, body, &preconditions, &projection).await?))
     };
@@ -50,10 +60,10 @@ pub async fn replace(State(api): State<Api>, Path(id): Path<String>, mut exchang
     exchange.finish(result)
 }
 
-pub async fn patch(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
+pub async fn patch(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let projection = exchange.projection(&api, USER)?;
-        let (body, preconditions) = (exchange.json()?, exchange.preconditions());
+        let (id, body, preconditions) = (exchange.id()?, exchange.json()?, exchange.preconditions());
         let caller = &mut exchange.caller;
         Ok(Reply::Resource(api.service.patch_user(caller, &id, &body, &preconditions, &projection).await?))
     };
@@ -61,8 +71,12 @@ pub async fn patch(State(api): State<Api>, Path(id): Path<String>, mut exchange:
     exchange.finish(result)
 }
 
-pub async fn delete(State(api): State<Api>, Path(id): Path<String>, mut exchange: Exchange) -> Response {
-    let preconditions = exchange.preconditions();
-    let result: Result<_, ServiceError> = api.service.delete_user(&mut exchange.caller, &id, &preconditions).await;
-    exchange.finish(result.map(|()| Reply::NoContent))
+pub async fn delete(State(api): State<Api>, mut exchange: Exchange) -> Response {
+    let result = async {
+        let (id, preconditions) = (exchange.id()?, exchange.preconditions());
+        api.service.delete_user(&mut exchange.caller, &id, &preconditions).await?;
+        Ok(Reply::NoContent)
+    };
+    let result = result.await;
+    exchange.finish(result)
 }

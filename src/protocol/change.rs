@@ -1,9 +1,9 @@
 //! What a change may not do whatever the values are: alter what is immutable, or, in strict mode, bring in what no
 //! schema names.
 
+use super::Object;
 use super::error::{ScimError, ScimType};
 use super::schema::{Attribute, Mutability, ResourceSchema};
-use super::Object;
 use serde_json::Value;
 
 /// Checks the step from `before` (empty for a new resource) to `after`.

@@ -28,7 +28,8 @@ impl Schemas {
     /// [`SchemaError`], naming the file and the attribute.
     pub fn add(&mut self, file: &str, text: &str) -> Result<(), SchemaError> {
         let error = |problem: String| SchemaError { file: file.to_owned(), problem };
-        let mut document: Object = serde_json::from_str(text).map_err(|found| error(format!("not a JSON object: {found}")))?;
+        let mut document: Object =
+            serde_json::from_str(text).map_err(|found| error(format!("not a JSON object: {found}")))?;
         let resource_type = match document.shift_remove("resourceType").as_ref().and_then(Value::as_str) {
             Some("User") => ResourceType::User,
             Some("Group") => ResourceType::Group,
@@ -41,7 +42,9 @@ impl Schemas {
         };
         let id = document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         if !id.starts_with("urn:") {
-            return Err(error("'id' must be a URN, such as \"urn:example:params:scim:schemas:extension:badge:2.0:User\"".into()));
+            return Err(error(
+                "'id' must be a URN, such as \"urn:example:params:scim:schemas:extension:badge:2.0:User\"".into(),
+            ));
         }
         for attribute in attributes_of(&mut document).map_err(error)? {
             complete(attribute, 0).map_err(error)?;
@@ -64,11 +67,16 @@ impl Schemas {
     fn check(&self, resource_type: ResourceType, schema: &Schema) -> Result<(), String> {
         let known = self.of(resource_type);
         let is_core = known.core.id.eq_ignore_ascii_case(&schema.id);
-        let taken = self.documents().iter().any(|document| document["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&schema.id)));
+        let taken = self
+            .documents()
+            .iter()
+            .any(|document| document["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&schema.id)));
         if taken && !is_core {
             return Err(format!("another schema has the id '{}'", schema.id));
         }
-        if is_core && let Some(clash) = schema.attributes.iter().find(|found| known.attribute(None, &found.name).is_some()) {
+        if is_core
+            && let Some(clash) = schema.attributes.iter().find(|found| known.attribute(None, &found.name).is_some())
+        {
             return Err(format!("attribute '{}': {} has it already", clash.name, resource_type.name()));
         }
         check_attributes(&schema.attributes, "")
@@ -116,7 +124,9 @@ fn check_attributes(attributes: &[Attribute], parent: &str) -> Result<(), String
         }
         let can_be_unique = parent.is_empty() && attribute.kind == Type::String && !attribute.multi_valued;
         if attribute.uniqueness != Uniqueness::None && !can_be_unique {
-            return Err(format!("attribute '{name}': only a string with one value, outside complex attributes, can be unique"));
+            return Err(format!(
+                "attribute '{name}': only a string with one value, outside complex attributes, can be unique"
+            ));
         }
         check_attributes(&attribute.sub_attributes, &format!("{name}."))?;
     }
@@ -145,7 +155,10 @@ mod tests {
         let user = schemas.of(ResourceType::User);
         assert!(user.extension(BADGE).unwrap().required);
         let number = user.attribute(Some(BADGE), "NUMBER").unwrap();
-        assert_eq!((number.kind, number.mutability, number.returned), (Type::String, Mutability::Immutable, Returned::Default));
+        assert_eq!(
+            (number.kind, number.mutability, number.returned),
+            (Type::String, Mutability::Immutable, Returned::Default)
+        );
         let served = schemas.documents().iter().find(|document| document["id"] == BADGE).unwrap();
         assert_eq!(served["attributes"][0]["returned"], "default");
         assert!(served.get("resourceType").is_none() && served.get("required").is_none());
@@ -175,10 +188,15 @@ mod tests {
             (extension(json!([{ "name": "a" }, { "name": "A" }])), "attribute 'A' is there twice"),
             (extension(json!([{ "name": "a", "type": "complex" }])), "attribute 'a'"),
             (
-                extension(json!([{ "name": "a", "type": "complex", "subAttributes": [{ "name": "b", "type": "complex" }] }])),
+                extension(
+                    json!([{ "name": "a", "type": "complex", "subAttributes": [{ "name": "b", "type": "complex" }] }]),
+                ),
                 "attribute 'b': a sub-attribute cannot be complex",
             ),
-            (extension(json!([{ "name": "a", "multiValued": true, "uniqueness": "server" }])), "attribute 'a': only a string"),
+            (
+                extension(json!([{ "name": "a", "multiValued": true, "uniqueness": "server" }])),
+                "attribute 'a': only a string",
+            ),
             (
                 json!({ "id": "urn:ietf:params:scim:schemas:core:2.0:User", "resourceType": "User", "attributes": [{ "name": "TITLE" }] }),
                 "attribute 'TITLE': User has it already",

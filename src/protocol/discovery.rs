@@ -1,12 +1,16 @@
 //! The discovery documents (RFC 7644 section 4, RFC 7643 sections 5 and 6).
 
 use super::Object;
+use super::bulk::MAX_BULK_OPERATIONS;
 use super::list::{self, MAX_COUNT};
 use super::schema::{ResourceType, Schemas};
 use serde_json::{Value, json};
 
 const CONFIG_URI: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
 const RESOURCE_TYPE_URI: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
+
+/// How long a cursor is good for, in seconds (RFC 9865).
+pub const CURSOR_TIMEOUT_SECONDS: i64 = 3600;
 
 /// Largest request body in bytes. A Lambda event holds 6 MB, the base64 of the body included.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -17,17 +21,18 @@ pub fn service_provider_config(base_url: &str) -> Object {
     object(json!({
         "schemas": [CONFIG_URI],
         "patch": { "supported": true },
-        "bulk": { "supported": false, "maxOperations": 0, "maxPayloadSize": 0 },
+        "bulk": { "supported": true, "maxOperations": MAX_BULK_OPERATIONS, "maxPayloadSize": MAX_BODY_BYTES },
         "filter": { "supported": true, "maxResults": MAX_COUNT },
         "changePassword": { "supported": false },
-        "sort": { "supported": false },
+        "sort": { "supported": true },
         "etag": { "supported": true },
         "pagination": {
-            "cursor": false,
+            "cursor": true,
             "index": true,
             "defaultPaginationMethod": "index",
             "defaultPageSize": MAX_COUNT,
             "maxPageSize": MAX_COUNT,
+            "cursorTimeout": CURSOR_TIMEOUT_SECONDS,
         },
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
@@ -50,8 +55,11 @@ pub fn resource_types(base_url: &str, schemas: &Schemas) -> Vec<Object> {
 #[must_use]
 pub fn resource_type(base_url: &str, schemas: &Schemas, resource_type: ResourceType) -> Object {
     let schema = schemas.of(resource_type);
-    let extensions: Vec<Value> =
-        schema.extensions.iter().map(|extension| json!({ "schema": extension.id, "required": extension.required })).collect();
+    let extensions: Vec<Value> = schema
+        .extensions
+        .iter()
+        .map(|extension| json!({ "schema": extension.id, "required": extension.required }))
+        .collect();
     let mut document = object(json!({
         "schemas": [RESOURCE_TYPE_URI],
         "id": resource_type.name(),
@@ -93,7 +101,7 @@ fn schema_document(base_url: &str, document: &Object) -> Object {
 #[must_use]
 pub fn base(base_url: &str, known: &Schemas) -> Object {
     let types = resource_types(base_url, known);
-    list::list_response(types.len(), 1, types)
+    list::list_response(types.len(), Some(1), types)
 }
 
 fn object(value: Value) -> Object {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Schema URI of a `ListResponse`.
 pub const LIST_RESPONSE_URI: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-/// Resources on a page when the client does not say `count`, and at most. Okta asks for 100.
+/// Resources on a page when the client does not say `count`, and at most. 100 is what clients ask for.
 pub const MAX_COUNT: usize = 100;
 /// Bytes of resources on a page: past them the page ends early. A Lambda answer holds 6 MB.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -47,13 +47,13 @@ pub fn slice<T>(all: Vec<T>, page: Page) -> Vec<T> {
     all.into_iter().skip(page.start_index - 1).take(page.count).collect()
 }
 
-/// A `ListResponse`.
+/// A `ListResponse`; without `startIndex` when it is paged by cursor.
 #[must_use]
-pub fn list_response(total_results: usize, start_index: usize, resources: Vec<Object>) -> Object {
+pub fn list_response(total_results: usize, start_index: Option<usize>, resources: Vec<Object>) -> Object {
     let mut body = Object::new();
     body.insert("schemas".into(), json!([LIST_RESPONSE_URI]));
     body.insert("totalResults".into(), total_results.into());
-    body.insert("startIndex".into(), start_index.into());
+    body.extend(start_index.map(|index| ("startIndex".to_owned(), index.into())));
     body.insert("itemsPerPage".into(), resources.len().into());
     body.insert("Resources".into(), resources.into_iter().map(Value::Object).collect());
     body

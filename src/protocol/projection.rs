@@ -50,7 +50,7 @@ impl Projection {
     /// Ids alone.
     #[must_use]
     pub fn of_ids() -> Self {
-        Self { included: Some(vec![Name::Attribute(path::AttributePath::core("id"))]), excluded: Vec::new() }
+        Self { included: Some(vec![Name::Attribute(AttributePath::core("id"))]), excluded: Vec::new() }
     }
 
     /// Whether the client named attributes to include.
@@ -131,7 +131,10 @@ impl Projection {
             }
             if subs.is_empty() { Selection::Nothing } else { Selection::Subs(subs) }
         };
-        let explicit = self.included.as_ref().is_some_and(|names| matches!(selection(names), Selection::Whole | Selection::Subs(_)));
+        let explicit = self
+            .included
+            .as_ref()
+            .is_some_and(|names| matches!(selection(names), Selection::Whole | Selection::Subs(_)));
         if let Some(definition) = definition.filter(|found| !found.sub_attributes.is_empty()) {
             let named = |sub: &Attribute| {
                 self.included.iter().flatten().any(|found| {
@@ -156,7 +159,9 @@ impl Projection {
             (Returned::Request | Returned::Default, Some(names)) => selection(names),
         };
         let always = |sub: &str| {
-            definition.and_then(|found| found.sub_attribute(sub)).is_some_and(|found| found.returned == Returned::Always)
+            definition
+                .and_then(|found| found.sub_attribute(sub))
+                .is_some_and(|found| found.returned == Returned::Always)
         };
         match keep {
             Selection::Nothing => {

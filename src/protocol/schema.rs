@@ -287,7 +287,12 @@ impl Schemas {
     }
 
     /// Adds attributes to the core schema of a resource type.
-    pub(super) fn add_core_attributes(&mut self, resource_type: ResourceType, attributes: Vec<Attribute>, documents: Vec<Value>) {
+    pub(super) fn add_core_attributes(
+        &mut self,
+        resource_type: ResourceType,
+        attributes: Vec<Attribute>,
+        documents: Vec<Value>,
+    ) {
         let schema = self.of_mut(resource_type);
         schema.core.attributes.extend(attributes);
         let id = schema.core.id.clone();

@@ -25,7 +25,7 @@ pub enum SortKey {
     /// False before true.
     Boolean(bool),
     /// A dateTime, in microseconds since 1970.
-    Instant(i64),
+    DateTime(i64),
     /// A string, folded unless it is caseExact.
     Text(String),
     /// No value.
@@ -53,13 +53,16 @@ impl Sort {
             }
         };
         let Some(sort_by) = sort_by.filter(|name| !name.is_empty()) else { return Ok(None) };
-        let refused = |why: &str| ScimError::bad_request(ScimType::InvalidPath, format!("'sortBy' names '{sort_by}', {why}."));
+        let refused =
+            |why: &str| ScimError::bad_request(ScimType::InvalidPath, format!("'sortBy' names '{sort_by}', {why}."));
         let Some(Name::Attribute(mut path)) = path::resolve(sort_by, schema, quirks) else {
             return Err(refused("which is no attribute"));
         };
         let known_schema = path.extension.as_deref().is_none_or(|uri| schema.extension(uri).is_some());
         match path.target_definition(schema) {
-            None if known_schema => return Err(refused(&format!("which {} does not have", schema.resource_type.name()))),
+            None if known_schema => {
+                return Err(refused(&format!("which {} does not have", schema.resource_type.name())));
+            }
             Some(found) if found.kind == Type::Complex => {
                 if found.sub_attribute("value").is_none() {
                     return Err(refused("a complex attribute: name one of its sub-attributes"));
@@ -79,9 +82,8 @@ impl Sort {
             Some(Value::Bool(flag)) => SortKey::Boolean(*flag),
             Some(Value::Number(number)) => number.as_f64().map_or(SortKey::Missing, SortKey::Number),
             Some(Value::String(text)) => match definition.map(|found| found.kind) {
-                Some(Type::DateTime) => {
-                    matching::instant(text).map_or(SortKey::Missing, |instant| SortKey::Instant(instant.as_microsecond()))
-                },
+                Some(Type::DateTime) => matching::instant(text)
+                    .map_or(SortKey::Missing, |instant| SortKey::DateTime(instant.as_microsecond())),
                 _ if definition.is_none_or(|found| found.folds_case()) => SortKey::Text(case::fold(text)),
                 _ => SortKey::Text(text.clone()),
             },
@@ -120,14 +122,14 @@ fn compare_keys(left: &SortKey, right: &SortKey) -> Ordering {
     let rank = |key: &SortKey| match key {
         K::Number(_) => 0,
         K::Boolean(_) => 1,
-        K::Instant(_) => 2,
+        K::DateTime(_) => 2,
         K::Text(_) => 3,
         K::Missing => 4,
     };
     match (left, right) {
         (K::Number(left), K::Number(right)) => left.total_cmp(right),
         (K::Boolean(left), K::Boolean(right)) => left.cmp(right),
-        (K::Instant(left), K::Instant(right)) => left.cmp(right),
+        (K::DateTime(left), K::DateTime(right)) => left.cmp(right),
         (K::Text(left), K::Text(right)) => left.cmp(right),
         _ => rank(left).cmp(&rank(right)),
     }
@@ -145,7 +147,9 @@ mod tests {
         let sort = Sort::parse(Some(sort_by), Some(sort_order), schema, &mut Quirks::default()).unwrap().unwrap();
         let mut keyed: Vec<(SortKey, String)> = resources
             .iter()
-            .map(|resource| (sort.key(resource.as_object().unwrap(), schema), resource["id"].as_str().unwrap().to_owned()))
+            .map(|resource| {
+                (sort.key(resource.as_object().unwrap(), schema), resource["id"].as_str().unwrap().to_owned())
+            })
             .collect();
         keyed.sort_by(|left, right| sort.compare((&left.0, &left.1), (&right.0, &right.1)));
         keyed.into_iter().map(|(_, id)| id).collect()

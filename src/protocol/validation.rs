@@ -13,6 +13,10 @@ use serde_json::Value;
 /// Largest resource in bytes of its JSON text. A DynamoDB item holds 400 KB, the copies beside the text included.
 pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
 
+/// Deepest nesting of a value. SCIM's own go three levels deep; JSON is read to 127, and an answer and the change log
+/// nest a resource deeper than the request did.
+pub const MAX_RESOURCE_DEPTH: usize = 32;
+
 /// Reads the body of a POST or PUT as a resource. Read-only attributes (`id`, `meta`, `groups`) are ignored (RFC 7644
 /// section 3.5.1); attributes that are never returned (`password`) are checked and then dropped; `schemas` is made
 /// from what is there. Required attributes are checked by [`settle`].
@@ -256,6 +260,12 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
         .collect();
     resource.shift_remove("schemas");
     resource.shift_insert(0, "schemas".into(), Value::Array(uris));
+    if resource.values().any(|value| !is_nested_at_most(value, MAX_RESOURCE_DEPTH)) {
+        return Err(ScimError::invalid_value(format!(
+            "The {} has values nested more than {MAX_RESOURCE_DEPTH} levels deep.",
+            schema.resource_type.name()
+        )));
+    }
     let bytes = serde_json::to_vec(&resource).map_or(usize::MAX, |text| text.len());
     if bytes > MAX_RESOURCE_BYTES {
         return Err(ScimError::new(
@@ -267,6 +277,15 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
         ));
     }
     Ok(resource)
+}
+
+fn is_nested_at_most(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => false,
+        Value::Array(elements) => elements.iter().all(|element| is_nested_at_most(element, levels - 1)),
+        Value::Object(members) => members.values().all(|member| is_nested_at_most(member, levels - 1)),
+        _ => true,
+    }
 }
 
 fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>) -> Result<(), ScimError> {

@@ -3,13 +3,13 @@
 
 use super::{Caller, Preconditions, Service, ServiceError};
 use crate::ambient;
+use crate::protocol::Object;
 use crate::protocol::bulk::plan::{Step, plan};
 use crate::protocol::bulk::{self, BulkOperation, Entry, Method, Request, references};
 use crate::protocol::error::ScimError;
 use crate::protocol::projection::Projection;
 use crate::protocol::representation::{self, Meta};
 use crate::protocol::schema::ResourceType;
-use crate::protocol::Object;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,8 @@ impl Service {
         progress: &mut Progress,
     ) -> Result<Option<Meta>, ServiceError> {
         if ambient::monotonic() >= caller.deadline {
-            let detail = "The time for the request was over before this operation. Nothing of it was done; send it again.";
+            let detail =
+                "The time for the request was over before this operation. Nothing of it was done; send it again.";
             return Err(ScimError::new(503, detail).into());
         }
         let mut operation = entry.operation.clone()?;
@@ -96,7 +97,12 @@ impl Service {
     }
 
     /// Adds what had to be left out. If that fails the resource is deleted: an operation is not half done.
-    async fn link(&self, caller: &mut Caller, index: usize, progress: &mut Progress) -> Result<Option<Meta>, ServiceError> {
+    async fn link(
+        &self,
+        caller: &mut Caller,
+        index: usize,
+        progress: &mut Progress,
+    ) -> Result<Option<Meta>, ServiceError> {
         let Some((meta, mut operations)) = progress.links.remove(&index) else {
             return Err(ScimError::invalid_value("The operation refers to another one that failed.").into());
         };
@@ -130,15 +136,23 @@ impl Service {
         let BulkOperation { method, resource_type, id, version, data, .. } = operation;
         let id = id.unwrap_or_default();
         let versions = version.map(|tag| representation::parse_etag(&tag).into_iter().collect());
-        let preconditions = Preconditions { versions, must_not_exist: false };
+        let preconditions = Preconditions { versions, ..Preconditions::default() };
         let shown = Projection::of_ids();
         let answer = match (method, resource_type) {
             (Method::Post, ResourceType::User) => Some(self.create_user(caller, data, &shown).await?),
             (Method::Post, ResourceType::Group) => Some(self.create_group(caller, data, &shown).await?),
-            (Method::Put, ResourceType::User) => Some(self.replace_user(caller, &id, data, &preconditions, &shown).await?),
-            (Method::Put, ResourceType::Group) => Some(self.replace_group(caller, &id, data, &preconditions, &shown).await?),
-            (Method::Patch, ResourceType::User) => Some(self.patch_user(caller, &id, &data, &preconditions, &shown).await?),
-            (Method::Patch, ResourceType::Group) => self.patch_group(caller, &id, &data, &preconditions, &shown).await?,
+            (Method::Put, ResourceType::User) => {
+                Some(self.replace_user(caller, &id, data, &preconditions, &shown).await?)
+            }
+            (Method::Put, ResourceType::Group) => {
+                Some(self.replace_group(caller, &id, data, &preconditions, &shown).await?)
+            }
+            (Method::Patch, ResourceType::User) => {
+                Some(self.patch_user(caller, &id, &data, &preconditions, &shown).await?)
+            }
+            (Method::Patch, ResourceType::Group) => {
+                self.patch_group(caller, &id, &data, &preconditions, &shown).await?
+            }
             (Method::Delete, ResourceType::User) => {
                 self.delete_user(caller, &id, &preconditions).await?;
                 None

@@ -1,6 +1,7 @@
 //! Cursors (RFC 9865): where a page ended, sealed so that a client can neither read nor change it, and bound to what was
 //! asked for.
 
+use crate::protocol::discovery::CURSOR_TIMEOUT_SECONDS;
 use crate::protocol::error::{ScimError, ScimType};
 use crate::protocol::sort::SortKey;
 use base64::Engine as _;
@@ -8,9 +9,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-/// How long a cursor is good for, in seconds: `cursorTimeout` of `/ServiceProviderConfig`.
-pub const CURSOR_TIMEOUT_SECONDS: i64 = 3600;
 
 /// The last resource of a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +38,8 @@ impl Sealer {
     pub fn new(secret: &[u8; 32], query: &[&str]) -> Self {
         let key = Sha256::new().chain_update(b"scimlet cursor").chain_update(secret).finalize().into();
         // Lengths before texts, so that no two queries look alike.
-        let query = query.iter().flat_map(|part| [part.len().to_string().as_bytes(), b":", part.as_bytes()].concat()).collect();
+        let query =
+            query.iter().flat_map(|part| [part.len().to_string().as_bytes(), b":", part.as_bytes()].concat()).collect();
         Self { key, query }
     }
 
@@ -110,7 +109,10 @@ mod tests {
     fn rfc9865_a_cursor_opens_for_its_own_query_and_no_other() {
         let sealer = Sealer::new(&[1; 32], &["default", "User", "userName sw \"a\"", ""]);
         let cursor = sealer.seal(&position(), [7; NONCE_LEN]).unwrap();
-        assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "unreserved characters");
+        assert!(
+            cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)),
+            "unreserved characters"
+        );
         assert_eq!(sealer.open(&cursor, 10, 1000).unwrap(), position());
 
         for other in [
@@ -136,7 +138,10 @@ mod tests {
         for short in ["x", "", "AAAA"] {
             assert_eq!(scim_type(sealer.open(short, 10, 1000)), Some(ScimType::InvalidCursor));
         }
-        assert_eq!(scim_type(sealer.open(&cursor, 10, 1000 + CURSOR_TIMEOUT_SECONDS + 1)), Some(ScimType::ExpiredCursor));
+        assert_eq!(
+            scim_type(sealer.open(&cursor, 10, 1000 + CURSOR_TIMEOUT_SECONDS + 1)),
+            Some(ScimType::ExpiredCursor)
+        );
         assert_eq!(scim_type(sealer.open(&cursor, 20, 1000)), Some(ScimType::InvalidCount));
     }
 }

@@ -20,6 +20,46 @@ pub enum ServiceError {
     },
 }
 
+impl ServiceError {
+    /// What the client is told. What the table said stays inside.
+    #[must_use]
+    pub fn outside(&self) -> ScimError {
+        match self {
+            Self::Scim(error) => error.clone(),
+            Self::Contended { .. } => ScimError::new(
+                429,
+                "Too many changes of this resource at once. Nothing was changed; send the request again.",
+            ),
+            Self::Store(StoreError::Throttled(_)) => {
+                ScimError::new(429, "Too many requests at once. Send the request again later.")
+            }
+            Self::Store(StoreError::Unavailable(_)) => {
+                ScimError::new(503, "The table cannot be reached. Send the request again later.")
+            }
+            Self::Store(
+                StoreError::Refused { .. }
+                | StoreError::Corrupt { .. }
+                | StoreError::TooManyActions { .. }
+                | StoreError::TooLarge { .. },
+            ) => ScimError::new(
+                500,
+                "The server failed; its log has the reason under the id in the x-request-id header.",
+            ),
+        }
+    }
+
+    /// After how many seconds the client may try again: whole ones, as clients read no others.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::Contended { .. } => Some(2),
+            Self::Store(StoreError::Throttled(_)) => Some(5),
+            Self::Store(StoreError::Unavailable(_)) => Some(10),
+            Self::Scim(_) | Self::Store(_) => None,
+        }
+    }
+}
+
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {

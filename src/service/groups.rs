@@ -5,6 +5,7 @@ use super::error::AttemptError;
 use super::membership::{Plan, Wish};
 use super::write::{Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
+use crate::protocol::change as rules;
 use crate::protocol::index;
 use crate::protocol::members::{self, MEMBERS, MemberEdit};
 use crate::protocol::projection::Projection;
@@ -45,7 +46,9 @@ impl Service {
         let schema = self.schema(GROUP);
         let mut kept = validation::accept(schema, body, &mut caller.quirks)?;
         let wanted = members::take_members(&mut kept)?;
-        let mut group = created(GROUP, validation::settle(schema, kept)?);
+        let kept = validation::settle(schema, kept)?;
+        rules::check(schema, &Object::new(), &kept)?;
+        let mut group = created(GROUP, kept);
         let indexed = index::values(schema, &group.kept);
         let store = self.store(caller);
         let wish = Wish::of(&[MemberEdit::Add(wanted)], &[]);
@@ -158,6 +161,7 @@ impl Service {
                 };
                 preconditions.check(&before.meta)?;
                 let kept = next(self, caller, &before.kept)?;
+                rules::check(schema, &before.kept, &kept)?;
                 wish.plan.check(caller)?;
                 let plan = &wish.plan;
                 let members_after = members.as_ref().map(|members| plan.after(members));

@@ -1,10 +1,13 @@
 //! The use cases of RFC 7644 section 3: load, decide with `protocol`, store.
 
+pub mod bulk;
 pub mod change;
+pub mod cursor;
 pub mod error;
 pub mod groups;
 mod membership;
 pub mod query;
+mod select;
 pub mod users;
 pub mod write;
 
@@ -25,6 +28,7 @@ use std::time::Instant;
 pub struct Service {
     store: Store,
     schemas: Arc<Schemas>,
+    max_walk: u64,
 }
 
 /// Who asks, and what the request has left behind so far. Only a checked token makes one.
@@ -46,6 +50,10 @@ pub struct Caller {
     pub quirks: Quirks,
     /// Ids of members that do not exist and were left out.
     pub skipped_members: Vec<String>,
+    /// How a query was answered: `point`, `lookup`, `range` or `walk`.
+    pub plan: Option<&'static str>,
+    /// Digest of the token: cursors are sealed with it.
+    pub cursor_secret: [u8; 32],
 }
 
 /// `If-Match` and `If-None-Match` of a write (RFC 7644 section 3.14, RFC 9110 section 13.1).
@@ -93,10 +101,10 @@ pub struct Answer {
 }
 
 impl Service {
-    /// A service provider over a table.
+    /// A service provider over a table. `max_walk` is how many resources one query may read.
     #[must_use]
-    pub fn new(store: Store, schemas: Schemas) -> Self {
-        Self { store, schemas: Arc::new(schemas) }
+    pub fn new(store: Store, schemas: Schemas, max_walk: u64) -> Self {
+        Self { store, schemas: Arc::new(schemas), max_walk }
     }
 
     /// The schemas it enforces and serves.

@@ -1,169 +1,172 @@
-//! Queries (RFC 7644 section 3.4.2): a page of the collection, a lookup, or a filter over the collection.
+//! Queries (RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865): a page of what [`select`](super::select) finds.
 
+use super::cursor::{Position, Sealer};
 use super::groups::members_value;
-use super::users::group_of_user;
+use super::select::Selected;
 use super::{Caller, Service, ServiceError};
+use crate::ambient;
+use crate::protocol::Object;
 use crate::protocol::filter::Filter;
-use crate::protocol::index::{self, Lookup, Related};
 use crate::protocol::list::{self, Page};
 use crate::protocol::members::MEMBERS;
 use crate::protocol::projection::Projection;
-use crate::protocol::representation::{self, GroupOfUser};
+use crate::protocol::representation;
 use crate::protocol::schema::ResourceType;
-use crate::protocol::{Object, matching};
-use crate::store::reads::{Batch, Found};
-use crate::store::{Membership, StoreError, Stored, TenantStore};
+use crate::protocol::sort::Sort;
+use crate::store::{StoreError, Stored, TenantStore};
 use futures_util::future::{try_join, try_join_all};
-use std::collections::BTreeSet;
 
 /// Resources whose groups or members are read at the same time.
-const CONCURRENT_RESOURCES: usize = 25;
+pub(super) const CONCURRENT_RESOURCES: usize = 25;
 
 /// What a client asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Query {
     /// Which resources.
     pub filter: Option<Filter>,
+    /// In which order; by id when it is none.
+    pub sort: Option<Sort>,
     /// Which of them.
-    pub page: Page,
+    pub paging: Paging,
     /// What of each.
     pub projection: Projection,
 }
 
-/// A resource type and the name of the attribute that its memberships make.
-fn related_attribute(resource_type: ResourceType) -> &'static str {
-    match resource_type {
-        ResourceType::User => "groups",
-        ResourceType::Group => MEMBERS,
-    }
+/// Which part of the result.
+#[derive(Debug)]
+pub enum Paging {
+    /// By `startIndex`.
+    Index(Page),
+    /// By cursor.
+    Cursor {
+        /// What the page before ended with; none for the first page.
+        after: Option<Position>,
+        /// Most resources on the page.
+        count: usize,
+        /// Seals the next cursor.
+        sealer: Sealer,
+    },
+}
+
+/// A page and what surrounds it.
+struct Found {
+    total: usize,
+    page: Vec<Selected>,
+    /// Whether something follows the page.
+    more: bool,
 }
 
 impl Service {
-    /// A `ListResponse`.
+    /// A `ListResponse` of one resource type.
     ///
     /// # Errors
     ///
-    /// When the table fails.
+    /// 400 `tooMany` for a query that would read more than it may.
     pub async fn list(
         &self,
-        caller: &Caller,
+        caller: &mut Caller,
         resource_type: ResourceType,
         query: &Query,
     ) -> Result<Object, ServiceError> {
         let store = self.store(caller);
-        let (total, found) = match &query.filter {
-            None => self.page(&store, resource_type, query.page).await?,
-            Some(filter) => {
-                let found = self.filtered(&store, caller, resource_type, filter).await?;
-                (found.len(), list::slice(found, query.page))
+        let Found { total, page, more } = match (&query.filter, &query.sort) {
+            (None, None) => self.page_of_all(&store, caller, resource_type, &query.paging).await?,
+            (filter, sort) => {
+                let all = self.select(&store, caller, resource_type, filter.as_ref(), sort.as_ref()).await?;
+                cut(all, sort.as_ref(), &query.paging)
             }
         };
-        let resources = self.represent_page(&store, caller, found, &query.projection).await?;
-        Ok(list::list_response(total, query.page.start_index, resources))
+        let shown = self.represent_page(&store, caller, &page, &query.projection).await?;
+        let is_short = shown.len() < page.len();
+        match &query.paging {
+            Paging::Index(asked) => Ok(list::list_response(total, Some(asked.start_index), shown)),
+            Paging::Cursor { count, sealer, .. } => {
+                let last = page.get(shown.len().wrapping_sub(1)).filter(|_| more || is_short);
+                let next = last.and_then(|last| {
+                    let position = Position {
+                        id: last.stored.meta.id.clone(),
+                        key: last.key.clone(),
+                        count: *count,
+                        issued: ambient::now().as_second(),
+                    };
+                    sealer.seal(&position, ambient::nonce()?)
+                });
+                let mut body = list::list_response(total, None, shown);
+                if let Some(next) = next {
+                    body.insert("nextCursor".into(), next.into());
+                }
+                Ok(body)
+            }
+        }
+    }
+
+    /// A `ListResponse` of users and groups: a query of the root (RFC 7644 section 3.4.2.1). Users come first unless it
+    /// is sorted. A resource type whose query is `None` has none of the attributes that the filter needs.
+    ///
+    /// # Errors
+    ///
+    /// 400 `tooMany` for a query that would read more than it may.
+    pub async fn list_all(
+        &self,
+        caller: &mut Caller,
+        queries: &[(ResourceType, Option<Filter>, Option<Sort>, Projection)],
+        page: Page,
+    ) -> Result<Object, ServiceError> {
+        let store = self.store(caller);
+        let mut all = Vec::new();
+        for (index, (resource_type, filter, sort, _)) in queries.iter().enumerate() {
+            let found = self.select(&store, caller, *resource_type, filter.as_ref(), sort.as_ref()).await?;
+            all.extend(found.into_iter().map(|selected| (index, selected)));
+        }
+        if let Some(sort) = queries.first().and_then(|(_, _, sort, _)| sort.as_ref()) {
+            all.sort_by(|(_, left), (_, right)| sort.compare(left.sort_position(), right.sort_position()));
+        }
+        let total = all.len();
+        let mut resources = Vec::new();
+        for (index, selected) in list::slice(all, page) {
+            let projection = &queries[index].3;
+            resources.extend(self.represent_page(&store, caller, &[selected], projection).await?);
+        }
+        Ok(list::list_response(total, Some(page.start_index), resources))
     }
 
     /// A page of the whole collection in id order: the counters say how many there are and where the page starts, so
     /// that every page costs what the first one costs.
-    async fn page(
+    async fn page_of_all(
         &self,
         store: &TenantStore,
+        caller: &mut Caller,
         resource_type: ResourceType,
-        page: Page,
-    ) -> Result<(usize, Vec<Stored>), StoreError> {
+        paging: &Paging,
+    ) -> Result<Found, ServiceError> {
+        caller.plan = Some("range");
         let total = |counted: u64| usize::try_from(counted).unwrap_or(usize::MAX);
-        if page.start_index == 1 && page.count > 0 {
-            let (counters, found) =
-                try_join(store.counters(resource_type), store.page(resource_type, "", 0, page.count)).await?;
-            return Ok((total(counters.total()), found));
-        }
-        let counters = store.counters(resource_type).await?;
-        let found = match counters.locate(page.start_index as u64 - 1) {
-            Some((prefix, skip)) if page.count > 0 => store.page(resource_type, prefix, skip, page.count).await?,
-            _ => Vec::new(),
+        let (counted, mut page, count) = match paging {
+            Paging::Cursor { after, count, .. } => {
+                // One more than asked for tells whether there is a next page. `!` sorts right after the id itself.
+                let from = after.as_ref().map(|position| format!("{}!", position.id)).unwrap_or_default();
+                let wanted = if *count == 0 { 0 } else { count + 1 };
+                let found =
+                    try_join(store.counters(resource_type), store.page(resource_type, &from, 0, wanted)).await?;
+                (total(found.0.total()), found.1, *count)
+            }
+            Paging::Index(page) if page.start_index == 1 => {
+                let found =
+                    try_join(store.counters(resource_type), store.page(resource_type, "", 0, page.count)).await?;
+                (total(found.0.total()), found.1, page.count)
+            }
+            Paging::Index(page) => {
+                let counters = store.counters(resource_type).await?;
+                let found = match counters.locate(page.start_index as u64 - 1) {
+                    Some((prefix, skip)) => store.page(resource_type, prefix, skip, page.count).await?,
+                    None => Vec::new(),
+                };
+                (total(counters.total()), found, page.count)
+            }
         };
-        Ok((total(counters.total()), found))
-    }
-
-    /// Every resource that satisfies `filter`, in id order.
-    async fn filtered(
-        &self,
-        store: &TenantStore,
-        caller: &Caller,
-        resource_type: ResourceType,
-        filter: &Filter,
-    ) -> Result<Vec<Stored>, ServiceError> {
-        let schema = self.schema(resource_type);
-        let related = index::related(filter, related_attribute(resource_type));
-        let Some(lookup) = index::lookup(schema, filter) else {
-            return self.filter_collection(store, caller, resource_type, filter, &related).await;
-        };
-        let ids: BTreeSet<String> = match lookup {
-            Lookup::Id(id) => BTreeSet::from([id]),
-            Lookup::Value(value) => store.holders(&value).await?.into_iter().collect(),
-            Lookup::GroupsOfMember(id) => store.groups_of(&id).await?.into_iter().map(|mirror| mirror.id).collect(),
-            Lookup::MembersOfGroup(id) => store.members(&id).await?.into_iter().map(|member| member.id).collect(),
-        };
-        let mut batch =
-            Batch { resources: ids.iter().map(|id| (resource_type, id.clone())).collect(), ..Batch::default() };
-        if let Related::Ids(others) = &related {
-            add_memberships(&mut batch, resource_type, &ids, others);
-        }
-        let mut found = store.batch(&batch).await?;
-        let candidates: Vec<Stored> =
-            ids.into_iter().filter_map(|id| found.resources.remove(&(resource_type, id))).collect();
-        match &related {
-            Related::Everything => self.filter_with_all_related(store, caller, candidates, filter).await,
-            Related::Nothing | Related::Ids(_) => Ok(candidates
-                .into_iter()
-                .filter(|stored| {
-                    let known = known_related(&caller.base_url, stored, &related, &found);
-                    let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, known);
-                    matching::matches(filter, &resource, schema)
-                })
-                .collect()),
-        }
-    }
-
-    /// The filter evaluated on every resource of the type.
-    async fn filter_collection(
-        &self,
-        store: &TenantStore,
-        caller: &Caller,
-        resource_type: ResourceType,
-        filter: &Filter,
-        related: &Related,
-    ) -> Result<Vec<Stored>, ServiceError> {
-        let schema = self.schema(resource_type);
-        let total = store.counters(resource_type).await?.total();
-        if *related == Related::Nothing {
-            let keep = |stored: &Stored| {
-                let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, None);
-                matching::matches(filter, &resource, schema)
-            };
-            return Ok(store.collection(resource_type, total, keep).await?);
-        }
-        let all = store.collection(resource_type, total, |_| true).await?;
-        self.filter_with_all_related(store, caller, all, filter).await
-    }
-
-    async fn filter_with_all_related(
-        &self,
-        store: &TenantStore,
-        caller: &Caller,
-        candidates: Vec<Stored>,
-        filter: &Filter,
-    ) -> Result<Vec<Stored>, ServiceError> {
-        let mut kept = Vec::new();
-        let everything = Projection::default();
-        let mut candidates = candidates.into_iter().peekable();
-        while candidates.peek().is_some() {
-            let chunk: Vec<Stored> = candidates.by_ref().take(CONCURRENT_RESOURCES).collect();
-            let shown = self.represent_all(store, caller, &chunk, &everything).await?;
-            kept.extend(chunk.into_iter().zip(shown).filter_map(|(stored, resource)| {
-                matching::matches(filter, &resource, self.schema(stored.meta.resource_type)).then_some(stored)
-            }));
-        }
-        Ok(kept)
+        let more = page.len() > count;
+        page.truncate(count);
+        Ok(Found { total: counted, page: page.into_iter().map(Selected::unsorted).collect(), more })
     }
 
     /// The resources of a page with their groups or members. The page ends early when it would hold more than
@@ -172,16 +175,15 @@ impl Service {
         &self,
         store: &TenantStore,
         caller: &Caller,
-        found: Vec<Stored>,
+        page: &[Selected],
         projection: &Projection,
     ) -> Result<Vec<Object>, ServiceError> {
         let mut resources = Vec::new();
         let mut bytes = 0;
-        for chunk in found.chunks(CONCURRENT_RESOURCES) {
-            for mut resource in self.represent_all(store, caller, chunk, projection).await? {
-                if let Some(stored) = chunk.first() {
-                    projection.apply(&mut resource, self.schema(stored.meta.resource_type));
-                }
+        for chunk in page.chunks(CONCURRENT_RESOURCES) {
+            let shown = chunk.iter().map(|selected| self.represent_one(store, caller, &selected.stored, projection));
+            for (mut resource, selected) in try_join_all(shown).await?.into_iter().zip(chunk) {
+                projection.apply(&mut resource, self.schema(selected.stored.meta.resource_type));
                 bytes += serde_json::to_vec(&resource).map_or(0, |text| text.len());
                 if bytes > list::MAX_PAGE_BYTES && !resources.is_empty() {
                     return Ok(resources);
@@ -192,17 +194,7 @@ impl Service {
         Ok(resources)
     }
 
-    async fn represent_all(
-        &self,
-        store: &TenantStore,
-        caller: &Caller,
-        resources: &[Stored],
-        projection: &Projection,
-    ) -> Result<Vec<Object>, StoreError> {
-        try_join_all(resources.iter().map(|stored| self.represent_one(store, caller, stored, projection))).await
-    }
-
-    async fn represent_one(
+    pub(super) async fn represent_one(
         &self,
         store: &TenantStore,
         caller: &Caller,
@@ -224,49 +216,25 @@ impl Service {
     }
 }
 
-/// Asks, for each of `ids`, whether it and each of `others` are tied by a membership; for users, also for the groups,
-/// as a mirror may outlive its group.
-fn add_memberships(batch: &mut Batch, resource_type: ResourceType, ids: &BTreeSet<String>, others: &[String]) {
-    for id in ids {
-        for other in others {
-            batch.memberships.insert(match resource_type {
-                ResourceType::Group => (id.clone(), other.clone()),
-                ResourceType::User => (other.clone(), id.clone()),
-            });
+/// The page of `all`, which is in the order of `sort`, or of the ids.
+fn cut(all: Vec<Selected>, sort: Option<&Sort>, paging: &Paging) -> Found {
+    let total = all.len();
+    match paging {
+        Paging::Index(page) => Found { total, page: list::slice(all, *page), more: false },
+        Paging::Cursor { after, count, .. } => {
+            let follows = |selected: &Selected| match (after, sort) {
+                (None, _) => true,
+                (Some(position), None) => selected.stored.meta.id > position.id,
+                (Some(position), Some(sort)) => {
+                    let missing = crate::protocol::sort::SortKey::Missing;
+                    let before = (position.key.as_ref().unwrap_or(&missing), position.id.as_str());
+                    sort.compare(selected.sort_position(), before).is_gt()
+                }
+            };
+            let mut page: Vec<Selected> = all.into_iter().filter(follows).take(count + 1).collect();
+            let more = *count > 0 && page.len() > *count;
+            page.truncate(*count);
+            Found { total, page, more }
         }
     }
-    if resource_type == ResourceType::User {
-        batch.resources.extend(others.iter().map(|other| (ResourceType::Group, other.clone())));
-    }
-}
-
-/// Those memberships of `stored` that were asked for and are there.
-fn known_related(
-    base_url: &str,
-    stored: &Stored,
-    related: &Related,
-    found: &Found,
-) -> Option<(&'static str, serde_json::Value)> {
-    let Related::Ids(others) = related else { return None };
-    let id = &stored.meta.id;
-    let attribute = related_attribute(stored.meta.resource_type);
-    let value = match stored.meta.resource_type {
-        ResourceType::Group => {
-            let members: Vec<Membership> = others
-                .iter()
-                .filter_map(|other| found.memberships.get(&(id.clone(), other.clone())).cloned())
-                .collect();
-            members_value(base_url, &members)
-        }
-        ResourceType::User => {
-            let is_in = |group: &&String| found.memberships.contains_key(&((*group).clone(), id.clone()));
-            let groups: Vec<GroupOfUser> = others
-                .iter()
-                .filter(is_in)
-                .filter_map(|group| found.resources.get(&(ResourceType::Group, group.clone())).map(group_of_user))
-                .collect();
-            representation::groups(base_url, &groups)
-        }
-    };
-    Some((attribute, value))
 }

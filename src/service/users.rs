@@ -4,6 +4,7 @@ use super::change::Difference;
 use super::error::AttemptError;
 use super::write::{Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
+use crate::protocol::change as rules;
 use crate::protocol::index;
 use crate::protocol::projection::Projection;
 use crate::protocol::representation::{self, GroupOfUser};
@@ -31,7 +32,9 @@ impl Service {
         let schema = self.schema(USER);
         let mut kept = validation::accept(schema, body, &mut caller.quirks)?;
         kept.entry("active").or_insert(Value::Bool(true));
-        let user = created(USER, validation::settle(schema, kept)?);
+        let kept = validation::settle(schema, kept)?;
+        rules::check(schema, &Object::new(), &kept)?;
+        let user = created(USER, kept);
         let indexed = index::values(schema, &user.kept);
         let store = self.store(caller);
         let mut retry = Retry::until(caller.deadline);
@@ -129,6 +132,7 @@ impl Service {
                 let before = self.existing(&store, USER, id).await?;
                 preconditions.check(&before.meta)?;
                 let kept = next(self, caller, &before.kept)?;
+                rules::check(schema, &before.kept, &kept)?;
                 if kept == before.kept {
                     let groups = self.groups_of(&store, &before, projection).await?;
                     return Ok(self.user_answer(caller, &before, &groups, projection));

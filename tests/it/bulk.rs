@@ -334,7 +334,8 @@ async fn a_message_that_is_wrong_as_a_whole_does_nothing() {
     for body in [json!([user("ann")]), json!({}), json!({ "Operations": user("ann") }), json!("x"), json!(null)] {
         refused(&app, request(&app, body), 400, Some("invalidSyntax")).await;
     }
-    for twice in [[user("ann"), post("/Users", "ann", json!({ "userName": "bob" }))], [user("ann"), group("ann", &[])]] {
+    for twice in [[user("ann"), post("/Users", "ann", json!({ "userName": "bob" }))], [user("ann"), group("ann", &[])]]
+    {
         let body = json!({ "Operations": twice });
         let answer = refused(&app, request(&app, body), 400, Some("invalidValue")).await;
         assert!(answer.detail().contains("ann"), "{}", answer.text);

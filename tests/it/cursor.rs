@@ -105,7 +105,8 @@ async fn rfc9865_section_2_a_walk_gives_each_resource_once() {
             assert_eq!(walk(&app, endpoint, &parameters, true).await, pages, "{endpoint} {parameters}: by POST");
             // The last page, and no other, is without a cursor: none is empty but the first of nothing.
             let count = count.unwrap_or(100);
-            let expected: Vec<usize> = if all.is_empty() { vec![0] } else { all.chunks(count).map(<[_]>::len).collect() };
+            let expected: Vec<usize> =
+                if all.is_empty() { vec![0] } else { all.chunks(count).map(<[_]>::len).collect() };
             assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{endpoint} {parameters}");
         }
     }
@@ -159,7 +160,8 @@ async fn rfc9865_section_5_2_a_cursor_is_good_for_its_query_and_its_token_alone(
     users(&app, 3).await;
     for name in ["a", "b", "c"] {
         app.group(name, &[]).await;
-        let headers = [("authorization", format!("Bearer {ACME_TOKEN}")), ("content-type", "application/scim+json".into())];
+        let headers =
+            [("authorization", format!("Bearer {ACME_TOKEN}")), ("content-type", "application/scim+json".into())];
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
         let body = json!({ "userName": name }).to_string().into_bytes();
         app.send("POST", "/Users", &headers, Some(body)).await.expect(201);
@@ -291,7 +293,11 @@ async fn rfc9865_section_4_the_pagination_is_published() {
 /// A page ends where it ended, whether or not its last resource is still there.
 #[tokio::test]
 async fn a_walk_goes_on_when_the_last_resource_of_a_page_is_gone() {
-    for parameters in [json!({ "count": 2 }), json!({ "count": 2, "sortBy": "userName" }), json!({ "count": 2, "filter": "userName pr" })] {
+    for parameters in [
+        json!({ "count": 2 }),
+        json!({ "count": 2, "sortBy": "userName" }),
+        json!({ "count": 2, "filter": "userName pr" }),
+    ] {
         let app = App::start().await;
         let created = users(&app, 7).await;
         let answer = page(&app, "/Users", &parameters, "").await;
@@ -367,7 +373,9 @@ async fn a_walk_of_1500_users_among_changes_misses_none_and_repeats_none() {
     let mut created = Vec::new();
     for chunk in 0..30 {
         let (app, first) = (&app, chunk * 50);
-        created.extend(join_all((first..first + 50).map(|number| async move { app.user(&format!("u{number}")).await })).await);
+        created.extend(
+            join_all((first..first + 50).map(|number| async move { app.user(&format!("u{number}")).await })).await,
+        );
     }
     walk_among_changes(&app, &json!({ "count": 100, "attributes": ["userName"] }), &created, 15).await;
     let left = app.get("/Users?count=0").await.expect(200).total() as usize;

@@ -101,7 +101,8 @@ async fn rfc7644_section_3_4_3_a_search_is_the_query_with_the_same_parameters() 
         ("/Users", json!({ "count": "many" })),
     ] {
         let read = app.get(&format!("{endpoint}?{}", query(&parameters))).await;
-        let found = refused(&app, search(&app, endpoint, parameters.clone()), 400, read.body["scimType"].as_str()).await;
+        let found =
+            refused(&app, search(&app, endpoint, parameters.clone()), 400, read.body["scimType"].as_str()).await;
         assert_eq!(found.body, read.body, "{endpoint} {parameters}");
     }
 }
@@ -313,9 +314,13 @@ async fn rfc7644_section_4_discovery_is_not_filtered() {
         }
         // Other parameters are ignored.
         let plain = app.get(path).await.expect(200);
-        assert_eq!(app.get(&format!("{path}?startIndex=2&count=1&sortBy=id&cursor")).await.expect(200).body, plain.body);
+        assert_eq!(
+            app.get(&format!("{path}?startIndex=2&count=1&sortBy=id&cursor")).await.expect(200).body,
+            plain.body
+        );
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
-            let answer = app.send(method, path, &[("content-type", "application/scim+json")], Some(b"{}".to_vec())).await;
+            let answer =
+                app.send(method, path, &[("content-type", "application/scim+json")], Some(b"{}".to_vec())).await;
             answer.is_error(405, None);
             assert!(answer.headers["allow"].to_str().unwrap().contains("GET"), "{method} {path}");
         }

@@ -149,7 +149,8 @@ fn every_acknowledged_user_is_there_after_kill_9() {
                         for number in 0..1000 {
                             let name = format!("user-{round}-{writer}-{number}@example.com");
                             // None: the server is gone, as it shall be. Any other answer than 201 is wrong.
-                            let Some((status, user)) = server.send("POST", "/Users", Some(&json!({ "userName": name })))
+                            let Some((status, user)) =
+                                server.send("POST", "/Users", Some(&json!({ "userName": name })))
                             else {
                                 break;
                             };

@@ -80,7 +80,10 @@ async fn strict_refuses_what_no_schema_names() {
             names(refused(&app, app.operations(&ann, operations), 400, Some("invalidSyntax")).await);
         }
         let outcome = app
-            .post("/Bulk", json!({ "Operations": [{ "method": "POST", "path": "/Users", "bulkId": "b", "data": with_name }] }))
+            .post(
+                "/Bulk",
+                json!({ "Operations": [{ "method": "POST", "path": "/Users", "bulkId": "b", "data": with_name }] }),
+            )
             .await
             .expect(200);
         assert_eq!(outcome.body["Operations"][0]["response"]["scimType"], "invalidSyntax", "{}", outcome.text);
@@ -105,7 +108,8 @@ async fn strict_refuses_what_no_schema_names() {
         let operations = json!([{ "op": "add", "path": path, "value": value }]);
         refused(&app, app.operations(&ann, operations), 400, Some("invalidSyntax")).await;
     }
-    refused(&app, app.post("/Groups", json!({ "displayName": "G", "colour": "red" })), 400, Some("invalidSyntax")).await;
+    refused(&app, app.post("/Groups", json!({ "displayName": "G", "colour": "red" })), 400, Some("invalidSyntax"))
+        .await;
     let group = format!("/Groups/{}", app.group("Team", &[]).await);
     let operations = json!([{ "op": "add", "path": "colour", "value": "red" }]);
     refused(&app, app.operations(&group, operations), 400, Some("invalidPath")).await;
@@ -192,7 +196,8 @@ async fn quirks_are_refused_when_they_are_off() {
         assert!(!answer.detail().is_empty(), "{body}");
         refused(&app, app.put(&path, body), 400, Some("invalidValue")).await;
     }
-    refused(&app, app.post("/Groups", json!({ "displayName": "G", "members": [ann] })), 400, Some("invalidValue")).await;
+    refused(&app, app.post("/Groups", json!({ "displayName": "G", "members": [ann] })), 400, Some("invalidValue"))
+        .await;
 
     let patches = [
         (&path, json!({ "op": "Replace", "path": "title", "value": "T" })),

@@ -39,7 +39,9 @@ impl Method {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Post, Self::Put, Self::Patch, Self::Delete].into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
+        [Self::Post, Self::Put, Self::Patch, Self::Delete]
+            .into_iter()
+            .find(|known| known.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -92,26 +94,35 @@ impl Request {
             .as_object()
             .and_then(|body| case::member(body, "Operations"))
             .and_then(Value::as_array)
-            .ok_or_else(|| ScimError::invalid_syntax("A bulk request is an object with 'Operations', an array (RFC 7644 section 3.7)."))?;
+            .ok_or_else(|| {
+            ScimError::invalid_syntax("A bulk request is an object with 'Operations', an array (RFC 7644 section 3.7).")
+        })?;
         if operations.len() > MAX_BULK_OPERATIONS {
             return Err(ScimError::new(
                 413,
-                format!("The request has {} operations; at most {MAX_BULK_OPERATIONS} are done at once.", operations.len()),
+                format!(
+                    "The request has {} operations; at most {MAX_BULK_OPERATIONS} are done at once.",
+                    operations.len()
+                ),
             ));
         }
         let fail_on_errors = body.as_object().and_then(|body| case::member(body, "failOnErrors"));
         let fail_on_errors = match fail_on_errors {
             None | Some(Value::Null) => None,
-            Some(value) => match value.as_u64().and_then(|number| usize::try_from(number).ok()).filter(|&number| number > 0) {
-                Some(number) => Some(number),
-                None => return Err(ScimError::wrong_type("failOnErrors", "an integer above 0", value)),
-            },
+            Some(value) => {
+                match value.as_u64().and_then(|number| usize::try_from(number).ok()).filter(|&number| number > 0) {
+                    Some(number) => Some(number),
+                    None => return Err(ScimError::wrong_type("failOnErrors", "an integer above 0", value)),
+                }
+            }
         };
         let operations: Vec<Entry> = operations.iter().map(entry).collect();
         let mut seen = std::collections::BTreeSet::new();
         for bulk_id in operations.iter().filter_map(|entry| entry.bulk_id.as_ref()) {
             if !seen.insert(bulk_id) {
-                return Err(ScimError::invalid_value(format!("Two operations have the bulkId '{bulk_id}'. It must be unique.")));
+                return Err(ScimError::invalid_value(format!(
+                    "Two operations have the bulkId '{bulk_id}'. It must be unique."
+                )));
             }
         }
         Ok(Self { fail_on_errors, operations })
@@ -133,17 +144,24 @@ fn operation<'a>(object: &Object, text: &dyn Fn(&str) -> Option<&'a str>) -> Res
     let method = text("method").and_then(Method::parse).ok_or_else(|| {
         ScimError::invalid_syntax("An operation's 'method' must be POST, PUT, PATCH or DELETE (RFC 7644 section 3.7).")
     })?;
-    let path = text("path").ok_or_else(|| ScimError::invalid_syntax("An operation needs a 'path', such as /Users or /Users/{id}."))?;
+    let path = text("path")
+        .ok_or_else(|| ScimError::invalid_syntax("An operation needs a 'path', such as /Users or /Users/{id}."))?;
     let (resource_type, id) = target(path)?;
     match (method, &id) {
         (Method::Post, Some(_)) => {
-            return Err(ScimError::bad_request(ScimType::InvalidPath, format!("A POST goes to /Users or /Groups, not to '{path}'.")));
+            return Err(ScimError::bad_request(
+                ScimType::InvalidPath,
+                format!("A POST goes to /Users or /Groups, not to '{path}'."),
+            ));
         }
         (Method::Post, None) if text("bulkId").is_none() => {
             return Err(ScimError::invalid_syntax("A POST in a bulk request needs a 'bulkId'."));
         }
         (Method::Put | Method::Patch | Method::Delete, None) => {
-            return Err(ScimError::bad_request(ScimType::InvalidPath, format!("{} goes to one resource, not to '{path}'.", method.name())));
+            return Err(ScimError::bad_request(
+                ScimType::InvalidPath,
+                format!("{} goes to one resource, not to '{path}'.", method.name()),
+            ));
         }
         _ => {}
     }
@@ -165,7 +183,9 @@ fn operation<'a>(object: &Object, text: &dyn Fn(&str) -> Option<&'a str>) -> Res
 fn target(path: &str) -> Result<(ResourceType, Option<String>), ScimError> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let endpoint = |segment: &str| {
-        [ResourceType::User, ResourceType::Group].into_iter().find(|known| known.endpoint()[1..].eq_ignore_ascii_case(segment))
+        [ResourceType::User, ResourceType::Group]
+            .into_iter()
+            .find(|known| known.endpoint()[1..].eq_ignore_ascii_case(segment))
     };
     match segments[..] {
         [segment] if endpoint(segment).is_some() => Ok((endpoint(segment).unwrap_or(ResourceType::User), None)),

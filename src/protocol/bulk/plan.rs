@@ -73,7 +73,8 @@ impl Planner<'_> {
                 return self.refuse(index, ScimError::invalid_value(detail));
             };
             if creator == index {
-                return self.refuse(index, ScimError::invalid_value("The operation refers to the resource that it creates."));
+                return self
+                    .refuse(index, ScimError::invalid_value("The operation refers to the resource that it creates."));
             }
             self.visit(creator);
             if self.state.get(&creator) == Some(&State::UnderWay) {
@@ -136,10 +137,7 @@ mod tests {
             (json!([group("a", &["b", "c"]), group("b", &["c"]), group("c", &["a"])]), vec!["c-a", "b", "a", "+c"]),
             (json!([group("a", &["nobody"]), group("b", &[])]), vec!["!a", "b"]),
             (json!([group("a", &["a"])]), vec!["!a"]),
-            (
-                json!([{ "method": "DELETE", "path": "/Users/bulkId:a" }, group("a", &[])]),
-                vec!["a", "0"],
-            ),
+            (json!([{ "method": "DELETE", "path": "/Users/bulkId:a" }, group("a", &[])]), vec!["a", "0"]),
         ];
         for (operations, expected) in cases {
             assert_eq!(steps(&operations), expected, "{operations}");
@@ -150,7 +148,9 @@ mod tests {
     fn a_chain_of_a_thousand_references_is_ordered() {
         let names: Vec<String> = (0..1000).map(|number| format!("g{number}")).collect();
         let chain: Vec<Value> = (0..1000)
-            .map(|number| group(&names[number], &names.get(number + 1).map(String::as_str).into_iter().collect::<Vec<_>>()))
+            .map(|number| {
+                group(&names[number], &names.get(number + 1).map(String::as_str).into_iter().collect::<Vec<_>>())
+            })
             .collect();
         let steps = steps(&json!(chain));
         assert_eq!((steps[0].as_str(), steps[999].as_str()), ("g999", "g0"));

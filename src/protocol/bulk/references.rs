@@ -73,7 +73,8 @@ pub fn take_out(data: &mut Value, later: &BTreeSet<String>) -> Result<Vec<Value>
     let Value::Object(resource) = data else { return Ok(operations) };
     let names: Vec<String> = resource.keys().cloned().collect();
     for attribute in names {
-        let Some(Value::Object(extension)) = resource.get_mut(&attribute).filter(|_| attribute.starts_with("urn:")) else {
+        let Some(Value::Object(extension)) = resource.get_mut(&attribute).filter(|_| attribute.starts_with("urn:"))
+        else {
             take_out_attribute(resource, &attribute, &attribute, later, &mut operations)?;
             continue;
         };

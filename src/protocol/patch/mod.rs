@@ -13,7 +13,7 @@ use super::schema::{Mutability, ResourceSchema};
 use super::{Object, case};
 use serde_json::Value;
 
-/// Most operations in one request. Okta sends 100, configurable to 1,000.
+/// Most operations in one request. Clients send 100, and can be configured to send 1,000.
 pub const MAX_OPERATIONS: usize = 1000;
 
 /// What an operation does.

@@ -4,7 +4,8 @@ use super::*;
 use crate::guarantees::members;
 
 fn managed(name: &str, manager: &str) -> Value {
-    let data = json!({ "userName": name, "title": name, ENTERPRISE: { "department": "D", "manager": { "value": manager } } });
+    let data =
+        json!({ "userName": name, "title": name, ENTERPRISE: { "department": "D", "manager": { "value": manager } } });
     post("/Users", name, data)
 }
 
@@ -80,7 +81,9 @@ async fn circles_that_share_groups_are_resolved_in_every_order() {
 #[tokio::test]
 async fn a_resource_cannot_refer_to_itself() {
     let app = App::start().await;
-    for bad in [group("a", &["bulkId:a"]), managed("a", "bulkId:a"), post("/Users", "a", json!({ "userName": "bulkId:a" }))] {
+    for bad in
+        [group("a", &["bulkId:a"]), managed("a", "bulkId:a"), post("/Users", "a", json!({ "userName": "bulkId:a" }))]
+    {
         let outcomes = bulk(&app, &[bad.clone(), user("ok")]).await;
         is_error(&outcomes[0], 400, Some("invalidValue"));
         assert_eq!(status(&outcomes[1]), 201, "{bad}");
@@ -91,7 +94,9 @@ async fn a_resource_cannot_refer_to_itself() {
 
 #[tokio::test]
 async fn a_circle_through_simple_attributes_leaves_nothing_behind() {
-    let nick = |name: &str, other: &str| post("/Users", name, json!({ "userName": name, "nickName": format!("bulkId:{other}") }));
+    let nick = |name: &str, other: &str| {
+        post("/Users", name, json!({ "userName": name, "nickName": format!("bulkId:{other}") }))
+    };
     let app = App::start().await;
     let circle = [nick("a", "b"), nick("b", "c"), nick("c", "a")];
     for order in ORDERS {

@@ -54,7 +54,8 @@ async fn a_chain_of_references_is_followed_from_either_end() {
         let app = App::start().await;
         let names: Vec<String> = (0..40).map(|number| format!("g{number}")).collect();
         let mut operations = vec![user("ann"), group(&names[0], &["bulkId:ann"])];
-        operations.extend(names.windows(2).map(|pair| group(&pair[1], &[&format!("bulkId:{}", pair[0]), "bulkId:ann"])));
+        operations
+            .extend(names.windows(2).map(|pair| group(&pair[1], &[&format!("bulkId:{}", pair[0]), "bulkId:ann"])));
         if forward {
             operations.reverse();
         }
@@ -92,8 +93,15 @@ async fn references_stand_in_paths_and_in_value_filters() {
             operation("PUT", "/Users/bulkId:ann", json!({ "userName": "Anna", "title": "T" })),
             patch("/Users/bulkId:bob", json!([{ "op": "add", "value": { "nickName": "B" } }])),
             operation("DELETE", "/Users/bulkId:gone", Value::Null),
-            patch(&format!("/Groups/{crew}"), json!([{ "op": "add", "value": { "members": [{ "value": "bulkId:ann" }] } }])),
-            operation("PUT", &format!("/Users/{old}"), json!({ "userName": "old", ENTERPRISE: { "manager": { "value": "bulkId:ann" } } })),
+            patch(
+                &format!("/Groups/{crew}"),
+                json!([{ "op": "add", "value": { "members": [{ "value": "bulkId:ann" }] } }]),
+            ),
+            operation(
+                "PUT",
+                &format!("/Users/{old}"),
+                json!({ "userName": "old", ENTERPRISE: { "manager": { "value": "bulkId:ann" } } }),
+            ),
         ],
     )
     .await;

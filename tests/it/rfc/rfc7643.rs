@@ -233,3 +233,45 @@ async fn both_resource_types_have_the_common_attributes_and_external_id_is_the_c
         assert_eq!(list.ids().len(), 2);
     }
 }
+
+/// What the requests of one thread log.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+// Section 9; RFC 7644 section 7.5
+#[tokio::test]
+async fn no_password_token_or_personal_text_reaches_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let app = App::start().await;
+    let guard = tracing::subscriber::set_default(subscriber);
+    let user = json!({ "userName": "secret-name@example.com", "displayName": "Secret Label", "password": "secret-pass" });
+    let path = format!("/Users/{}", app.post("/Users", user.clone()).await.expect(201).id());
+    app.post("/Users", user.clone()).await.is_error(409, Some("uniqueness"));
+    app.put(&path, user).await.expect(200);
+    app.operations(&path, json!([{ "op": "Replace", "path": "password", "value": "secret-pass" }])).await.expect(200);
+    app.operations(&path, json!([{ "op": "replace", "path": "title", "value": { "secret-key": 1 } }])).await;
+    app.find("/Users", "userName eq \"secret-name@example.com\"").await.expect(200);
+    app.find("/Users", "emails eq \"secret-mail@example.com\" or").await.is_error(400, Some("invalidFilter"));
+    app.send("GET", "/Users", &[("authorization", "Bearer secret-token")], None).await.is_error(401, None);
+    app.send("POST", "/Users", &[("content-type", "application/json")], Some(b"{\"secret-key\"".to_vec())).await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.lines().filter(|line| line.contains("scimlet")).count() >= 9, "a line a request: {text}");
+    for word in ["secret", "Secret", crate::harness::TOKEN] {
+        let line = text.lines().find(|line| line.contains(word) && line.contains("scimlet"));
+        assert_eq!(line, None, "{word}");
+    }
+}

@@ -13,6 +13,22 @@ async fn named(app: &App, names: &[&str]) {
     }
 }
 
+#[test]
+fn section_1_3_a_base_url_with_a_query_is_refused() {
+    let read = |url: &str| {
+        scimlet::config::Config::read(|name| match name {
+            "SCIM_TOKEN" => Some("0123456789abcdef".into()),
+            "SCIM_BASE_URL" => Some(url.to_owned()),
+            _ => None,
+        })
+    };
+    assert!(read("https://scim.example.com/scim/v2").is_ok());
+    for url in ["https://scim.example.com/scim/v2?aadOptscim062020", "https://scim.example.com/scim/v2#x", "scim.example.com"] {
+        let error = read(url).expect_err(url).to_string();
+        assert!(error.contains("SCIM_BASE_URL") && error.contains(url), "{error}");
+    }
+}
+
 // Sections 3.3, 3.3.1, 3.14
 #[tokio::test]
 async fn section_3_3_a_create_answers_with_the_resource_its_location_and_its_version() {

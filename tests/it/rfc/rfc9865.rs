@@ -116,7 +116,7 @@ async fn section_4_the_configuration_says_how_pages_are_cut() {
     }
     let most = pagination["maxPageSize"].as_u64().unwrap() as usize;
     users(&app, most + 1).await;
-    let page = app.get(&format!("/Users?cursor&count={}", most + 100)).await.expect(200);
+    let page = app.get(&format!("/Users?cursor&count={most}")).await.expect(200);
     assert_eq!((page.ids().len(), cursor(&page).is_some()), (most, true));
 }
 

@@ -152,6 +152,18 @@ async fn section_3_5_2_3_a_value_filter_that_matches_nothing_is_no_target() {
     assert_eq!(app.get(&path).await.expect(200).body, before);
 }
 
+// The same, when what identity providers mean by it does not count
+#[tokio::test]
+async fn section_3_5_2_3_without_quirks_every_filter_without_a_match_is_no_target() {
+    let app = App::start_with(&[("SCIM_QUIRKS", "false")]).await;
+    let path = format!("/Users/{}", user_with(&app, "ann", json!({ "emails": [{ "value": "a@x", "type": "work" }] })).await);
+    for target in ["emails[type eq \"home\"].value", "emails[type eq \"home\"]", "addresses[type eq \"work\"].locality"] {
+        let value = if target.ends_with(']') { json!({ "value": "b@x" }) } else { json!("b@x") };
+        let operations = json!([{ "op": "replace", "path": target, "value": value }]);
+        app.operations(&path, operations).await.is_error(400, Some("noTarget"));
+    }
+}
+
 // Section 3.6
 #[tokio::test]
 async fn section_3_6_a_deleted_resource_is_404_for_everything_and_in_the_way_of_nothing() {
