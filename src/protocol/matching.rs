@@ -14,13 +14,15 @@ pub fn matches(filter: &Filter, resource: &Object, schema: &ResourceSchema) -> b
         Filter::And(terms) => terms.iter().all(|term| matches(term, resource, schema)),
         Filter::Or(terms) => terms.iter().any(|term| matches(term, resource, schema)),
         Filter::Not(inner) => !matches(inner, resource, schema),
-        Filter::Present(path) => values(path, resource).into_iter().any(is_assigned),
+        Filter::Present(path) => values(path, resource, None).into_iter().any(is_assigned),
         Filter::Compare(path, operator, value) => {
-            compare_any(&values(path, resource), *operator, value, path.target_definition(schema))
+            let definition = path.target_definition(schema);
+            let unsaid = value_when_unsaid(definition, value);
+            compare_any(&values(path, resource, unsaid), *operator, value, definition)
         }
         Filter::Value(path, inner) => {
             let definition = path.target_definition(schema);
-            values(path, resource).into_iter().any(|element| matches_element(inner, element, definition))
+            values(path, resource, None).into_iter().any(|element| matches_element(inner, element, definition))
         }
     }
 }
@@ -32,21 +34,30 @@ pub fn matches_element(filter: &Filter, element: &Value, definition: Option<&Att
         Filter::And(terms) => terms.iter().all(|term| matches_element(term, element, definition)),
         Filter::Or(terms) => terms.iter().any(|term| matches_element(term, element, definition)),
         Filter::Not(inner) => !matches_element(inner, element, definition),
-        Filter::Present(path) => sub_values(element, &path.attribute).into_iter().any(is_assigned),
+        Filter::Present(path) => sub_values(element, &path.attribute, None).into_iter().any(is_assigned),
         Filter::Compare(path, operator, value) => {
             let sub_definition = match definition {
                 Some(found) if found.kind == Type::Complex => found.sub_attribute(&path.attribute),
                 other => other,
             };
-            compare_any(&sub_values(element, &path.attribute), *operator, value, sub_definition)
+            let unsaid = value_when_unsaid(sub_definition, value);
+            compare_any(&sub_values(element, &path.attribute, unsaid), *operator, value, sub_definition)
         }
         // The parser has no value filter inside a value filter.
         Filter::Value(..) => false,
     }
 }
 
-/// The values at `path`: the elements of an array one by one.
-fn values<'a>(path: &AttributePath, resource: &'a Object) -> Vec<&'a Value> {
+static NOT_PRIMARY: Value = Value::Bool(false);
+
+/// RFC 7643 section 2.4: without `primary` an element is not primary.
+fn value_when_unsaid(definition: Option<&Attribute>, wanted: &CompareValue) -> Option<&'static Value> {
+    let is_primary = definition.is_some_and(|found| found.kind == Type::Boolean && found.name == "primary");
+    (is_primary && matches!(wanted, CompareValue::Boolean(_))).then_some(&NOT_PRIMARY)
+}
+
+/// The values at `path`: the elements of an array one by one, `unsaid` for one without the sub-attribute.
+fn values<'a>(path: &AttributePath, resource: &'a Object, unsaid: Option<&'a Value>) -> Vec<&'a Value> {
     let container = match &path.extension {
         Some(uri) => case::member(resource, uri).and_then(Value::as_object),
         None => Some(resource),
@@ -54,7 +65,7 @@ fn values<'a>(path: &AttributePath, resource: &'a Object) -> Vec<&'a Value> {
     let Some(value) = container.and_then(|object| case::member(object, &path.attribute)) else { return Vec::new() };
     match &path.sub_attribute {
         None => elements(value),
-        Some(name) => elements(value).into_iter().flat_map(|element| sub_values(element, name)).collect(),
+        Some(name) => elements(value).into_iter().flat_map(|element| sub_values(element, name, unsaid)).collect(),
     }
 }
 
@@ -66,9 +77,9 @@ fn elements(value: &Value) -> Vec<&Value> {
 }
 
 /// The sub-attribute of one element. A simple value is its own `value`.
-fn sub_values<'a>(element: &'a Value, name: &str) -> Vec<&'a Value> {
+fn sub_values<'a>(element: &'a Value, name: &str, unsaid: Option<&'a Value>) -> Vec<&'a Value> {
     match element {
-        Value::Object(object) => case::member(object, name).map(elements).unwrap_or_default(),
+        Value::Object(object) => case::member(object, name).or(unsaid).map(elements).unwrap_or_default(),
         simple if name.eq_ignore_ascii_case("value") => vec![simple],
         _ => Vec::new(),
     }

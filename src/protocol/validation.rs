@@ -3,7 +3,7 @@
 
 use super::error::ScimError;
 use super::quirks::{self, Quirks};
-use super::schema::{Attribute, Mutability, ResourceSchema, ResourceType, Returned, Type};
+use super::schema::{Attribute, Mutability, ResourceSchema, Returned, Type};
 use super::{Object, case, matching};
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
@@ -247,11 +247,6 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
     if let Some(missing) = schema.extensions.iter().find(|found| found.required && !resource.contains_key(&found.id)) {
         return Err(ScimError::invalid_value(format!("The extension '{}' is required.", missing.id)));
     }
-    if schema.resource_type == ResourceType::User && !resource.contains_key("active") {
-        return Err(ScimError::invalid_value(
-            "Attribute 'active' expects true or false; without a value it would be open whether the user has access.",
-        ));
-    }
     let extensions =
         resource.iter().filter(|(name, value)| value.is_object() && case::strip_prefix(name, "urn:").is_some());
     let uris: Vec<Value> = std::iter::once(schema.core.id.as_str())
@@ -321,7 +316,7 @@ fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::schema::Schemas;
+    use crate::protocol::schema::{ResourceType, Schemas};
     use serde_json::json;
 
     fn user(body: Value) -> (Result<Object, ScimError>, Vec<&'static str>) {

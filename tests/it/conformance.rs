@@ -67,7 +67,8 @@ fn tests() -> BTreeSet<String> {
         collect(&folder, &mut files);
         for file in files {
             let parts = file.strip_prefix(&folder).unwrap().with_extension("");
-            let parts = parts.iter().map(|part| part.to_str().unwrap()).filter(|part| !["mod", "lib", "main"].contains(part));
+            let parts =
+                parts.iter().map(|part| part.to_str().unwrap()).filter(|part| !["mod", "lib", "main"].contains(part));
             let module: Vec<&str> = std::iter::once(krate).chain(parts).collect();
             scan(&module.join("::"), &std::fs::read_to_string(&file).unwrap(), &mut tests);
         }
@@ -235,7 +236,11 @@ fn heading(text: &mut String, url: Option<&str>, section: &str, title: Option<&S
     match url {
         Some(url) => {
             let title = title.map(|title| format!(" {title}")).unwrap_or_default();
-            writeln!(text, "\n### [{section}]({url}{section}){title}\n\n| | | requirement | held by |\n|---|---|---|---|").unwrap();
+            writeln!(
+                text,
+                "\n### [{section}]({url}{section}){title}\n\n| | | requirement | held by |\n|---|---|---|---|"
+            )
+            .unwrap();
         }
         None => writeln!(text, "\n### {section}\n\n| | requirement | held by |\n|--:|---|---|").unwrap(),
     }

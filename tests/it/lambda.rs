@@ -30,7 +30,7 @@ const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
 /// What API Gateway gets: file, status, schema of the body; `""` for no body.
 const EVENTS: [(&str, u16, &str); 26] = [
-    ("bulk", 501, ERROR_URI),
+    ("bulk", 200, "urn:ietf:params:scim:api:messages:2.0:BulkResponse"),
     ("discovery-base", 200, LIST),
     ("discovery-resource-types", 200, LIST),
     ("discovery-schema", 200, "urn:ietf:params:scim:schemas:core:2.0:Schema"),
@@ -46,7 +46,7 @@ const EVENTS: [(&str, u16, &str); 26] = [
     ("groups-patch-rest", 204, ""),
     ("groups-replace", 200, GROUP),
     ("me", 501, ERROR_URI),
-    ("search", 501, ERROR_URI),
+    ("search", 200, LIST),
     ("users-create", 201, USER),
     ("users-create-rest", 201, USER),
     ("users-delete", 204, ""),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the report")]
 
 mod concurrency;
+mod conformance;
 mod cost;
 mod errors;
 mod flows;
@@ -13,4 +14,5 @@ mod lambda;
 mod layers;
 mod preconditions;
 mod requirements;
+mod rfc;
 mod serve;

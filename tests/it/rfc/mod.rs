@@ -14,12 +14,12 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const SEARCH: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
-macro_rules! fixture {
-    ($name:literal) => {
-        serde_json::from_str::<serde_json::Value>(include_str!(concat!("fixtures/", $name, ".json"))).expect($name)
-    };
+/// An example, by the name of its file.
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/tests/it/rfc/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect(name);
+    serde_json::from_str(&text).expect(name)
 }
-use fixture;
 
 /// An example with its `{{name}}` filled in.
 fn filled(example: &Value, names: &[(&str, &str)]) -> Value {

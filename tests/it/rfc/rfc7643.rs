@@ -5,11 +5,9 @@ use super::*;
 // Section 8.1 to 8.3, with the verified errata 5990 and 5991.
 #[tokio::test]
 async fn the_users_of_section_8_come_back_as_they_were_sent() {
-    for example in [
-        fixture!("rfc7643-8.1-minimal-user"),
-        fixture!("rfc7643-8.2-full-user"),
-        fixture!("rfc7643-8.3-enterprise-user"),
-    ] {
+    for example in
+        [fixture("rfc7643-8.1-minimal-user"), fixture("rfc7643-8.2-full-user"), fixture("rfc7643-8.3-enterprise-user")]
+    {
         let app = App::start().await;
         let created = app.post("/Users", example.clone()).await.expect(201);
         let mut expected = sent(&example);
@@ -33,7 +31,7 @@ async fn the_users_of_section_8_come_back_as_they_were_sent() {
 async fn the_group_of_section_8_4_comes_back_with_its_members() {
     let app = App::start().await;
     let (babs, mandy) = (app.user("bjensen").await, app.user("mandy").await);
-    let text = fixture!("rfc7643-8.4-group").to_string();
+    let text = fixture("rfc7643-8.4-group").to_string();
     let text = text.replace("2819c223-7f76-453a-919d-413861904646", &babs);
     let text = text.replace("902c246b-6245-4190-8e05-00816be7344a", &mandy);
     let example: Value = serde_json::from_str(&text).unwrap();
@@ -163,9 +161,9 @@ async fn every_uri_that_is_issued_is_absolute_without_a_query_and_leads_to_its_r
 #[tokio::test]
 async fn the_order_of_attributes_and_of_schemas_says_nothing() {
     let app = App::start().await;
-    let forward = app.post("/Users", fixture!("rfc7643-8.3-enterprise-user")).await.expect(201);
+    let forward = app.post("/Users", fixture("rfc7643-8.3-enterprise-user")).await.expect(201);
     app.delete(&format!("/Users/{}", forward.id())).await.expect(204);
-    let backward = app.post("/Users", reversed(&fixture!("rfc7643-8.3-enterprise-user"))).await.expect(201);
+    let backward = app.post("/Users", reversed(&fixture("rfc7643-8.3-enterprise-user"))).await.expect(201);
     assert_eq!(sorted(&sent(&forward.body)), sorted(&sent(&backward.body)));
     let repeated = json!({ "schemas": [ENTERPRISE, USER, ENTERPRISE, USER], "userName": "twice", ENTERPRISE: { "department": "X" } });
     let created = app.post("/Users", repeated).await.expect(201);
@@ -175,9 +173,12 @@ async fn the_order_of_attributes_and_of_schemas_says_nothing() {
 
 fn reversed(value: &Value) -> Value {
     match value {
-        Value::Object(members) => {
-            members.iter().rev().map(|(name, value)| (name.clone(), reversed(value))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(members) => members
+            .iter()
+            .rev()
+            .map(|(name, value)| (name.clone(), reversed(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         Value::Array(elements) => elements.iter().map(reversed).collect(),
         other => other.clone(),
     }
@@ -224,7 +225,9 @@ async fn both_resource_types_have_the_common_attributes_and_external_id_is_the_c
         let known = ["resourceType", "created", "lastModified", "location", "version"];
         assert_eq!(set(meta.keys().map(String::as_str)), set(known));
         // Whatever is asked for, the id is there; so is `schemas`.
-        for query in ["?attributes=meta", "?excludedAttributes=id,schemas", "?attributes=externalId&excludedAttributes=id"] {
+        for query in
+            ["?attributes=meta", "?excludedAttributes=id,schemas", "?attributes=externalId&excludedAttributes=id"]
+        {
             let shown = app.get(&format!("{endpoint}/{}{query}", with.id())).await.expect(200);
             assert_eq!(shown.id(), with.id(), "{query}");
             assert!(shown.body["schemas"].as_array().is_some_and(|uris| !uris.is_empty()), "{query}: {}", shown.text);
@@ -254,10 +257,12 @@ impl std::io::Write for Log {
 async fn no_password_token_or_personal_text_reaches_the_log() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     let app = App::start().await;
     let guard = tracing::subscriber::set_default(subscriber);
-    let user = json!({ "userName": "secret-name@example.com", "displayName": "Secret Label", "password": "secret-pass" });
+    let user =
+        json!({ "userName": "secret-name@example.com", "displayName": "Secret Label", "password": "secret-pass" });
     let path = format!("/Users/{}", app.post("/Users", user.clone()).await.expect(201).id());
     app.post("/Users", user.clone()).await.is_error(409, Some("uniqueness"));
     app.put(&path, user).await.expect(200);

@@ -23,7 +23,9 @@ fn section_1_3_a_base_url_with_a_query_is_refused() {
         })
     };
     assert!(read("https://scim.example.com/scim/v2").is_ok());
-    for url in ["https://scim.example.com/scim/v2?aadOptscim062020", "https://scim.example.com/scim/v2#x", "scim.example.com"] {
+    for url in
+        ["https://scim.example.com/scim/v2?aadOptscim062020", "https://scim.example.com/scim/v2#x", "scim.example.com"]
+    {
         let error = read(url).expect_err(url).to_string();
         assert!(error.contains("SCIM_BASE_URL") && error.contains(url), "{error}");
     }
@@ -33,7 +35,7 @@ fn section_1_3_a_base_url_with_a_query_is_refused() {
 #[tokio::test]
 async fn section_3_3_a_create_answers_with_the_resource_its_location_and_its_version() {
     let app = App::start().await;
-    let request = fixture!("rfc7644-3.3-create-user");
+    let request = fixture("rfc7644-3.3-create-user");
     let answer = app.post("/Users", request.clone()).await.expect(201);
     assert_holds(&answer.body, &request);
     assert_eq!(header(&answer, "location"), format!("http://scim.test/scim/v2/Users/{}", answer.id()));
@@ -48,7 +50,7 @@ async fn section_3_3_a_create_answers_with_the_resource_its_location_and_its_ver
 #[tokio::test]
 async fn section_3_4_1_a_known_resource_is_retrieved_by_its_uri() {
     let app = App::start().await;
-    let example = fixture!("rfc7644-3.4.1-get-user");
+    let example = fixture("rfc7644-3.4.1-get-user");
     let path = format!("/Users/{}", app.post("/Users", example.clone()).await.expect(201).id());
     let answer = app.get(&path).await.expect(200);
     assert_holds(&answer.body, &sent(&example));
@@ -72,7 +74,8 @@ async fn section_3_4_2_the_user_names_of_all_users() {
     }
     let one = app.get(&format!("/Users/{}?attributes=userName", answer.ids()[0])).await.expect(200);
     assert_eq!(one.body, answer.body["Resources"][0]);
-    let lean = app.get(&format!("/Users/{}?excludedAttributes=userName,id,schemas,meta.version", one.id())).await.expect(200);
+    let lean =
+        app.get(&format!("/Users/{}?excludedAttributes=userName,id,schemas,meta.version", one.id())).await.expect(200);
     assert!(lean.body.get("userName").is_none() && lean.body["meta"].get("version").is_none(), "{}", lean.text);
     assert_eq!((lean.id(), &lean.body["schemas"], &lean.body["active"]), (one.id(), &json!([USER]), &json!(true)));
 }
@@ -91,7 +94,7 @@ async fn section_3_4_2_parameters_that_are_not_known_are_ignored() {
 #[tokio::test]
 async fn section_3_4_2_2_every_filter_of_figure_2_finds_what_it_describes() {
     let app = App::start().await;
-    let example = fixture!("rfc7644-3.4.2.2-filters");
+    let example = fixture("rfc7644-3.4.2.2-filters");
     for user in example["users"].as_array().unwrap() {
         app.post("/Users", user.clone()).await.expect(201);
     }
@@ -139,7 +142,8 @@ async fn section_3_4_2_3_results_are_ordered_by_the_type_of_the_attribute() {
         ("Cid", json!(null), json!([]), json!(null)),
         ("bob", json!("ADLER"), json!([{ "value": "c@x" }]), json!("a")),
     ] {
-        let user = json!({ "userName": name, "name": { "familyName": family }, "emails": emails, "externalId": external });
+        let user =
+            json!({ "userName": name, "name": { "familyName": family }, "emails": emails, "externalId": external });
         app.post("/Users", user).await.expect(201);
     }
     for (query, expected) in [
@@ -180,7 +184,7 @@ async fn section_3_4_2_4_a_page_says_where_it_starts_and_how_many_it_holds() {
 #[tokio::test]
 async fn section_3_4_2_5_attributes_are_named_in_standard_notation() {
     let app = App::start().await;
-    let path = format!("/Users/{}", app.post("/Users", fixture!("rfc7643-8.3-enterprise-user")).await.expect(201).id());
+    let path = format!("/Users/{}", app.post("/Users", fixture("rfc7643-8.3-enterprise-user")).await.expect(201).id());
     let manager = json!({ "value": "26118915-6090-4610-87e4-49d8ca9f808d" });
     for (query, expected) in [
         ("name.familyName".to_owned(), json!({ "name": { "familyName": "Jensen" } })),
@@ -198,8 +202,8 @@ async fn section_3_4_2_5_attributes_are_named_in_standard_notation() {
     }
     // On whatever answers with a resource.
     let created = app.post("/Users?attributes=userName", json!({ "userName": "ann", "title": "x" })).await.expect(201);
-    let put = app.put(&format!("/Users/{}?excludedAttributes=title", created.id()), json!({ "userName": "ann", "title": "y" }));
-    let put = put.await.expect(200);
+    let path = format!("/Users/{}?excludedAttributes=title", created.id());
+    let put = app.put(&path, json!({ "userName": "ann", "title": "y" })).await.expect(200);
     for answer in [&created, &put] {
         assert!(answer.body["userName"] == "ann" && answer.body.get("title").is_none(), "{}", answer.text);
     }
@@ -211,7 +215,7 @@ async fn section_3_4_3_a_search_is_the_query_in_a_body() {
     let smith = user_with(&app, "jsmith", json!({ "displayName": "Smith, James", "title": "x" })).await;
     user_with(&app, "bjensen", json!({ "displayName": "Ms. Barbara" })).await;
     let family = app.group("Smith Family", &[&smith]).await;
-    let request = fixture!("rfc7644-3.4.3-search");
+    let request = fixture("rfc7644-3.4.3-search");
     let answer = app.post("/.search", request.clone()).await.expect(200);
     assert_eq!((answer.body["schemas"].clone(), answer.total()), (json!([LIST]), 2));
     assert_eq!((&answer.body["startIndex"], &answer.body["itemsPerPage"]), (&json!(1), &json!(2)));
@@ -280,9 +284,17 @@ async fn section_3_13_the_version_stands_before_the_endpoint_and_another_one_is_
 #[tokio::test]
 async fn section_4_discovery_ignores_queries_and_refuses_filters() {
     let app = App::start().await;
-    for path in ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/ResourceTypes/User", &format!("/Schemas/{USER}")] {
+    for path in
+        ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/ResourceTypes/User", &format!("/Schemas/{USER}")]
+    {
         let plain = app.get(path).await.expect(200);
-        for query in ["startIndex=2&count=1", "count=0", "sortBy=id&sortOrder=descending", "attributes=id", "excludedAttributes=name"] {
+        for query in [
+            "startIndex=2&count=1",
+            "count=0",
+            "sortBy=id&sortOrder=descending",
+            "attributes=id",
+            "excludedAttributes=name",
+        ] {
             assert_eq!(app.get(&format!("{path}?{query}")).await.expect(200).text, plain.text, "{path}?{query}");
         }
         app.get(&format!("{path}?filter=id%20pr")).await.is_error(403, None);
@@ -318,7 +330,12 @@ async fn section_3_12_the_status_in_the_body_is_the_status_of_the_answer() {
     let cases = [
         (app.operations(&ann, id).await, 400, Some("mutability"), "'id'"),
         (app.get("/Users?filter=name").await, 400, Some("invalidFilter"), "name"),
-        (app.get("/Users/2819c223-7f76-453a-919d-413861904646").await, 404, None, "2819c223-7f76-453a-919d-413861904646"),
+        (
+            app.get("/Users/2819c223-7f76-453a-919d-413861904646").await,
+            404,
+            None,
+            "2819c223-7f76-453a-919d-413861904646",
+        ),
         (app.get("/Schemas?filter=id%20pr").await, 403, None, "filter"),
         (app.post("/Users", json!({ "userName": "ANN" })).await, 409, Some("uniqueness"), "userName"),
     ];

@@ -127,7 +127,9 @@ async fn section_5_2_a_cursor_gives_nothing_to_whom_it_was_not_given() {
     let ours = users(&app, 5).await;
     let next = cursor(&app.get("/Users?cursor&count=2").await.expect(200)).expect("a cursor");
     let path = format!("/Users?cursor={next}&count=2");
-    let with = async |path: &str, token: &str| app.send("GET", path, &[("authorization", &format!("Bearer {token}"))], None).await;
+    let with = async |path: &str, token: &str| {
+        app.send("GET", path, &[("authorization", &format!("Bearer {token}"))], None).await
+    };
     let stolen = with(&path, ACME_TOKEN).await;
     stolen.is_error(400, Some("invalidCursor"));
     // A forged one is answered in the same words.

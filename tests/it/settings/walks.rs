@@ -88,8 +88,8 @@ async fn a_query_that_would_read_too_much_is_refused_and_says_what_to_ask_instea
         assert!(["userName", "externalId", "emails"].iter().any(|name| detail.contains(name)), "{detail}");
     };
     for parameters in &too_many {
-        let read = app.get(&format!("/Users?{}", query(parameters)));
-        says_what_to_do(refused(&app, read, 400, Some("tooMany")).await);
+        let path = format!("/Users?{}", query(parameters));
+        says_what_to_do(refused(&app, app.get(&path), 400, Some("tooMany")).await);
         says_what_to_do(refused(&app, search(&app, "/Users", parameters.clone()), 400, Some("tooMany")).await);
     }
     refused(&app, search(&app, "", json!({ "filter": "displayName co \"x\"" })), 400, Some("tooMany")).await;

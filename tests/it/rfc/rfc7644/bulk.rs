@@ -19,7 +19,7 @@ fn created(operation: &Value) -> String {
 #[tokio::test]
 async fn section_3_7_1_two_groups_that_hold_each_other_are_created() {
     let app = App::start().await;
-    let answer = app.post("/Bulk", fixture!("rfc7644-3.7.1-circular-references")).await.expect(200);
+    let answer = app.post("/Bulk", fixture("rfc7644-3.7.1-circular-references")).await.expect(200);
     let [a, b] = operations(&answer) else { panic!("{}", answer.text) };
     assert_eq!((&a["bulkId"], &b["bulkId"]), (&json!("qwerty"), &json!("ytrewq")));
     let (a, b) = (created(a), created(b));
@@ -37,7 +37,7 @@ async fn section_3_7_1_two_groups_that_hold_each_other_are_created() {
 #[tokio::test]
 async fn section_3_7_2_a_bulk_id_becomes_the_id_of_the_new_resource() {
     let app = App::start().await;
-    let answer = app.post("/Bulk", fixture!("rfc7644-3.7.2-bulk-ids")).await.expect(200);
+    let answer = app.post("/Bulk", fixture("rfc7644-3.7.2-bulk-ids")).await.expect(200);
     let [user, group] = operations(&answer) else { panic!("{}", answer.text) };
     for (operation, endpoint, bulk_id) in [(user, "Users", "qwerty"), (group, "Groups", "ytrewq")] {
         assert_eq!((&operation["method"], &operation["bulkId"]), (&json!("POST"), &json!(bulk_id)));
@@ -47,14 +47,17 @@ async fn section_3_7_2_a_bulk_id_becomes_the_id_of_the_new_resource() {
         assert_eq!(operation["version"], resource.body["meta"]["version"]);
     }
     let guides = app.get(&format!("/Groups/{}", created(group))).await.expect(200).body;
-    assert_eq!((&guides["displayName"], &guides["members"][0]["value"]), (&json!("Tour Guides"), &json!(created(user))));
+    assert_eq!(
+        (&guides["displayName"], &guides["members"][0]["value"]),
+        (&json!("Tour Guides"), &json!(created(user)))
+    );
     assert_eq!(app.get(&format!("/Users/{}", created(user))).await.expect(200).body["userName"], "Alice");
 }
 
 #[tokio::test]
 async fn section_3_7_2_a_bulk_id_in_an_extension_becomes_the_id_too() {
     let app = App::start().await;
-    let answer = app.post("/Bulk", fixture!("rfc7644-3.7.2-bulk-id-in-an-extension")).await.expect(200);
+    let answer = app.post("/Bulk", fixture("rfc7644-3.7.2-bulk-id-in-an-extension")).await.expect(200);
     let [alice, bob] = operations(&answer) else { panic!("{}", answer.text) };
     let bob = app.get(&format!("/Users/{}", created(bob))).await.expect(200).body;
     assert_eq!((&bob["userName"], &bob[ENTERPRISE]["employeeNumber"]), (&json!("Bob"), &json!("11250")));
@@ -70,7 +73,7 @@ async fn section_3_7_3(app: &App, version: &str) -> Value {
         names.push((format!("{name}.version"), version.to_owned()));
     }
     let names: Vec<(&str, &str)> = names.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    filled(&fixture!("rfc7644-3.7.3-bulk"), &names)
+    filled(&fixture("rfc7644-3.7.3-bulk"), &names)
 }
 
 #[tokio::test]
@@ -80,7 +83,8 @@ async fn section_3_7_3_each_operation_has_its_method_location_version_and_status
     let answer = app.post("/Bulk", request.clone()).await.expect(200);
     let done = operations(&answer);
     let found: Vec<(&Value, &Value)> = done.iter().map(|each| (&each["method"], &each["status"])).collect();
-    let expected = [("POST", "201"), ("PUT", "200"), ("PATCH", "200"), ("DELETE", "204")].map(|(method, status)| (json!(method), json!(status)));
+    let expected = [("POST", "201"), ("PUT", "200"), ("PATCH", "200"), ("DELETE", "204")]
+        .map(|(method, status)| (json!(method), json!(status)));
     assert_eq!(found, expected.iter().map(|(method, status)| (method, status)).collect::<Vec<_>>(), "{}", answer.text);
     for (operation, asked) in done.iter().zip(request["Operations"].as_array().unwrap()).skip(1) {
         assert_eq!(operation["location"], format!("http://scim.test/scim/v2{}", asked["path"].as_str().unwrap()));
@@ -98,13 +102,19 @@ async fn section_3_7_3_what_fails_costs_the_others_nothing_unless_fail_on_errors
         request["Operations"][0]["data"] = json!({ "schemas": [USER] });
         if !stops {
             request.as_object_mut().unwrap().shift_remove("failOnErrors");
-            let carol = json!({ "method": "POST", "path": "/Users", "bulkId": "carol", "data": { "userName": "carol" } });
+            let carol =
+                json!({ "method": "POST", "path": "/Users", "bulkId": "carol", "data": { "userName": "carol" } });
             request["Operations"].as_array_mut().unwrap().push(carol);
         }
         let answer = app.post("/Bulk", request).await.expect(200);
         let done = operations(&answer);
         let statuses: Vec<&str> = done.iter().filter_map(|each| each["status"].as_str()).collect();
-        assert_eq!(statuses, if stops { &["400"][..] } else { &["400", "412", "412", "412", "201"] }, "{}", answer.text);
+        assert_eq!(
+            statuses,
+            if stops { &["400"][..] } else { &["400", "412", "412", "412", "201"] },
+            "{}",
+            answer.text
+        );
         for failed in done.iter().filter(|each| each["status"] != "201") {
             // Verified erratum 7916: the error is the Error message, with the code of the operation.
             let error = &failed["response"];
@@ -122,7 +132,8 @@ async fn section_3_7_4_the_limits_are_announced_and_named_when_they_are_passed()
     let app = App::start().await;
     let bulk = app.get("/ServiceProviderConfig").await.expect(200).body["bulk"].clone();
     assert_eq!(bulk["supported"], true);
-    let (most, bytes) = (bulk["maxOperations"].as_u64().unwrap() as usize, bulk["maxPayloadSize"].as_u64().unwrap() as usize);
+    let (most, bytes) =
+        (bulk["maxOperations"].as_u64().unwrap() as usize, bulk["maxPayloadSize"].as_u64().unwrap() as usize);
     let delete = json!({ "method": "DELETE", "path": "/Users/2819c223-7f76-453a-919d-413861904646" });
     let many = json!({ "Operations": vec![delete; most + 1] });
     let answer = app.post("/Bulk", many).await;
