@@ -60,7 +60,9 @@ pub enum ConfigError {
         "No token is configured. Set SCIM_TOKEN_SHA256 to label:digest, where digest is the SHA-256 of the token in hexadecimal digits."
     )]
     NoToken,
-    #[error("SCIM_BASE_URL is '{0}'. Set it to the URL that clients use, such as https://scim.example.com/scim/v2.")]
+    #[error(
+        "SCIM_BASE_URL is '{0}'. Set it to the URL that clients use, without a query, such as https://scim.example.com/scim/v2."
+    )]
     BaseUrl(String),
     #[error("{name} is '{value}'. Set it to a whole number above 0.")]
     NotANumber { name: &'static str, value: String },
@@ -88,7 +90,11 @@ impl Config {
             },
         };
         let base_url = variable("SCIM_BASE_URL").map(|url| url.trim_end_matches('/').to_owned());
-        if let Some(url) = base_url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        // RFC 7644 section 1.3: what is issued is made by adding to it, so it has no query.
+        let is_base = |url: &str| {
+            ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) && !url.contains(['?', '#'])
+        };
+        if let Some(url) = base_url.as_ref().filter(|url| !is_base(url)) {
             return Err(ConfigError::BaseUrl(url.clone()));
         }
         let mut schemas = Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?;
@@ -240,6 +246,10 @@ mod tests {
             (vec![("SCIM_TOKEN_SHA256", "ac_me/entra:abc")], "a tenant has"),
             (vec![("SCIM_TOKEN", "0123456789abcdef"), ("SCIM_ENABLED", "yes")], "SCIM_ENABLED is 'yes'"),
             (vec![("SCIM_TOKEN", "0123456789abcdef"), ("SCIM_BASE_URL", "scim.example.com")], "SCIM_BASE_URL"),
+            (
+                vec![("SCIM_TOKEN", "0123456789abcdef"), ("SCIM_BASE_URL", "https://scim.example.com/?x")],
+                "without a query",
+            ),
         ];
         for (variables, expected) in cases {
             let error = read(&variables).unwrap_err().to_string();

@@ -6,6 +6,7 @@ use super::path::{self, AttributePath, Name};
 use super::quirks::{self, Quirks};
 use super::schema::{Attribute, ResourceSchema, Type};
 use serde_json::{Number, Value};
+use std::fmt;
 
 /// Longest filter in bytes. API Gateway passes a request line of 10,240 bytes; `.search` bodies keep the same cap.
 pub const MAX_FILTER_BYTES: usize = 8192;
@@ -98,6 +99,59 @@ impl Filter {
             Self::Present(path) | Self::Compare(path, ..) | Self::Value(path, _) => claim(path),
             Self::And(terms) | Self::Or(terms) => terms.iter().any(|term| term.names(claim)),
             Self::Not(inner) => inner.names(claim),
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "eq",
+            Self::NotEqual => "ne",
+            Self::Contains => "co",
+            Self::StartsWith => "sw",
+            Self::EndsWith => "ew",
+            Self::GreaterThan => "gt",
+            Self::GreaterOrEqual => "ge",
+            Self::LessThan => "lt",
+            Self::LessOrEqual => "le",
+        })
+    }
+}
+
+impl fmt::Display for CompareValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{}", Value::from(text.as_str())),
+            Self::Boolean(flag) => write!(f, "{flag}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Null => f.write_str("null"),
+        }
+    }
+}
+
+/// As the grammar has it, every chain in parentheses: parsed again it is the same filter.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = |f: &mut fmt::Formatter<'_>, terms: &[Self], word: &str| {
+            for (index, term) in terms.iter().enumerate() {
+                if index > 0 {
+                    write!(f, " {word} ")?;
+                }
+                match term {
+                    Self::And(_) | Self::Or(_) => write!(f, "({term})")?,
+                    _ => write!(f, "{term}")?,
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Self::Present(path) => write!(f, "{path} pr"),
+            Self::Compare(path, operator, value) => write!(f, "{path} {operator} {value}"),
+            Self::And(terms) => chain(f, terms, "and"),
+            Self::Or(terms) => chain(f, terms, "or"),
+            Self::Not(inner) => write!(f, "not ({inner})"),
+            Self::Value(path, inner) => write!(f, "{path}[{inner}]"),
         }
     }
 }

@@ -113,8 +113,8 @@ impl std::fmt::Display for Target {
         match self {
             Self::Extension(uri) => f.write_str(uri),
             Self::Attribute(path) => path.fmt(f),
-            Self::Value { path, sub_attribute: None, .. } => write!(f, "{path}[…]"),
-            Self::Value { path, sub_attribute: Some(name), .. } => write!(f, "{path}[…].{name}"),
+            Self::Value { path, filter, sub_attribute: None } => write!(f, "{path}[{filter}]"),
+            Self::Value { path, filter, sub_attribute: Some(name) } => write!(f, "{path}[{filter}].{name}"),
         }
     }
 }

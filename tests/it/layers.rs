@@ -262,6 +262,9 @@ fn a_quirk_fires_its_own_name_and_has_a_test() {
     let tested: BTreeSet<&str> = words(&tests).collect();
     let untested: Vec<&String> = names.iter().filter(|name| !tested.contains(name.as_str())).collect();
     assert_eq!(untested, [""; 0], "quirks that no test of src/protocol names");
+    let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/quirks.md")).unwrap();
+    let undocumented: Vec<&String> = names.iter().filter(|name| !document.contains(&format!("`{name}`"))).collect();
+    assert_eq!(undocumented, [""; 0], "quirks that docs/quirks.md does not explain");
 }
 
 fn tests_of_the_protocol() -> String {

@@ -13,6 +13,7 @@ mod harness;
 mod lambda;
 mod layers;
 mod preconditions;
+mod properties;
 mod requirements;
 mod rfc;
 mod serve;
