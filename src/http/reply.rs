@@ -168,7 +168,9 @@ mod tests {
             let retry_after =
                 response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().parse::<u32>().unwrap());
             assert_eq!(retry_after.is_some(), retry);
-            assert!(!failure.outside().detail.contains("secret"));
+            let detail = failure.outside().detail;
+            assert!(!detail.contains("secret"));
+            assert_eq!(detail.contains("x-request-id"), status == 500, "where to look: {detail}");
         }
     }
 }

@@ -153,7 +153,7 @@ impl Exchange {
         self.id.clone().ok_or_else(|| ScimError::new(404, "The resource does not exist.").into())
     }
 
-    /// Takes the parameters from a SearchRequest in the body instead of the query string.
+    /// Takes the parameters from a `SearchRequest` in the body instead of the query string.
     ///
     /// # Errors
     ///
@@ -166,12 +166,11 @@ impl Exchange {
     /// Runs `read` with the parameters, a schema, and the quirks of the request.
     fn parsed<T>(
         &mut self,
-        api: &Api,
-        resource_type: ResourceType,
+        schema: &ResourceSchema,
         read: impl FnOnce(&Self, &ResourceSchema, &mut Quirks) -> Result<T, ScimError>,
     ) -> Result<T, ServiceError> {
         let mut quirks = std::mem::take(&mut self.caller.quirks);
-        let result = read(self, api.service.schemas().of(resource_type), &mut quirks);
+        let result = read(self, schema, &mut quirks);
         self.caller.quirks = quirks;
         Ok(result?)
     }
@@ -182,7 +181,7 @@ impl Exchange {
     ///
     /// 400 `invalidPath`.
     pub fn projection(&mut self, api: &Api, resource_type: ResourceType) -> Result<Projection, ServiceError> {
-        self.parsed(api, resource_type, |this, schema, quirks| {
+        self.parsed(api.service.schemas().of(resource_type), |this, schema, quirks| {
             Projection::parse(this.parameter("attributes"), this.parameter("excludedAttributes"), schema, quirks)
         })
     }
@@ -192,8 +191,8 @@ impl Exchange {
     /// # Errors
     ///
     /// 400 `invalidFilter`.
-    pub fn filter(&mut self, api: &Api, resource_type: ResourceType) -> Result<Option<Filter>, ServiceError> {
-        self.parsed(api, resource_type, |this, schema, quirks| {
+    pub fn filter(&mut self, schema: &ResourceSchema) -> Result<Option<Filter>, ServiceError> {
+        self.parsed(schema, |this, schema, quirks| {
             this.parameter("filter").map(|text| filter::parse(text, schema, quirks)).transpose()
         })
     }
@@ -203,8 +202,8 @@ impl Exchange {
     /// # Errors
     ///
     /// 400 `invalidPath` or `invalidValue`.
-    pub fn sort(&mut self, api: &Api, resource_type: ResourceType) -> Result<Option<Sort>, ServiceError> {
-        self.parsed(api, resource_type, |this, schema, quirks| {
+    pub fn sort(&mut self, schema: &ResourceSchema) -> Result<Option<Sort>, ServiceError> {
+        self.parsed(schema, |this, schema, quirks| {
             Sort::parse(this.parameter("sortBy"), this.parameter("sortOrder"), schema, quirks)
         })
     }
@@ -230,8 +229,8 @@ impl Exchange {
     /// 400 `invalidFilter`, `invalidValue`, `invalidPath`, `invalidCursor`, `expiredCursor` or `invalidCount`.
     pub fn query(&mut self, api: &Api, resource_type: ResourceType) -> Result<Query, ServiceError> {
         let projection = self.projection(api, resource_type)?;
-        let filter = self.filter(api, resource_type)?;
-        let sort = self.sort(api, resource_type)?;
+        let schema = api.service.schemas().of(resource_type);
+        let (filter, sort) = (self.filter(schema)?, self.sort(schema)?);
         let page = self.page()?;
         let paging = match self.parameter("cursor") {
             None => Paging::Index(page),

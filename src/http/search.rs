@@ -5,10 +5,9 @@ use super::Api;
 use super::reply::Reply;
 use super::request::Exchange;
 use crate::protocol::error::{ScimError, ScimType};
-use crate::protocol::filter::Filter;
 use crate::protocol::schema::ResourceType;
-use crate::protocol::sort::Sort;
 use crate::service::ServiceError;
+use crate::service::query::TypeQuery;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -20,28 +19,20 @@ pub async fn search(State(api): State<Api>, mut exchange: Exchange) -> Response 
             return Err(ScimError::bad_request(ScimType::InvalidCursor, detail).into());
         }
         let page = exchange.page()?;
-        let users = parsed(&mut exchange, &api, ResourceType::User);
-        let groups = parsed(&mut exchange, &api, ResourceType::Group);
-        // An attribute that one of the types does not have is absent there, so the filter as the other type reads it
-        // holds for both. One that neither has is an error.
-        let (users, groups) = match (users, groups) {
-            (Ok(users), Ok(groups)) => (users, groups),
-            (Ok(users), Err(_)) => (users.clone(), users),
-            (Err(_), Ok(groups)) => (groups.clone(), groups),
-            (Err(error), Err(_)) => return Err(error),
-        };
-        let queries = [
-            (ResourceType::User, users.0, users.1, exchange.projection(&api, ResourceType::User)?),
-            (ResourceType::Group, groups.0, groups.1, exchange.projection(&api, ResourceType::Group)?),
-        ];
+        let queries =
+            [query(&mut exchange, &api, ResourceType::User)?, query(&mut exchange, &api, ResourceType::Group)?];
         Ok(Reply::Document(api.service.list_all(&mut exchange.caller, &queries, page).await?))
     };
     let result = result.await;
     exchange.finish(result)
 }
 
-type Parsed = (Option<Filter>, Option<Sort>);
-
-fn parsed(exchange: &mut Exchange, api: &Api, resource_type: ResourceType) -> Result<Parsed, ServiceError> {
-    Ok((exchange.filter(api, resource_type)?, exchange.sort(api, resource_type)?))
+fn query(exchange: &mut Exchange, api: &Api, resource_type: ResourceType) -> Result<TypeQuery, ServiceError> {
+    let schema = api.service.schemas().among_all(resource_type);
+    Ok(TypeQuery {
+        resource_type,
+        filter: exchange.filter(&schema)?,
+        sort: exchange.sort(&schema)?,
+        projection: exchange.projection(api, resource_type)?,
+    })
 }

@@ -102,7 +102,7 @@ fn complete(attribute: &mut Value, depth: usize) -> Result<(), String> {
     }
     attribute.entry("description").or_insert_with(|| "".into());
     let is_complex = attribute["type"] == "complex";
-    match attribute.get_mut("subAttributes") {
+    let subs = match attribute.get_mut("subAttributes") {
         None if !is_complex => Ok(()),
         Some(_) if !is_complex => Err(format!("attribute '{name}': only a complex attribute has 'subAttributes'")),
         Some(_) if depth > 0 => Err(format!("attribute '{name}': a sub-attribute cannot be complex")),
@@ -112,7 +112,10 @@ fn complete(attribute: &mut Value, depth: usize) -> Result<(), String> {
             .map_err(|problem| format!("attribute '{name}': {problem}")),
         _ if depth > 0 => Err(format!("attribute '{name}': a sub-attribute cannot be complex")),
         _ => Err(format!("attribute '{name}': a complex attribute needs 'subAttributes'")),
-    }
+    };
+    subs?;
+    let read = serde_json::from_value::<Attribute>(Value::Object(attribute.clone()));
+    read.map(drop).map_err(|found| format!("attribute '{name}': {found}"))
 }
 
 fn check_attributes(attributes: &[Attribute], parent: &str) -> Result<(), String> {

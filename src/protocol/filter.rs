@@ -358,8 +358,7 @@ impl Parser<'_, '_> {
             Some(Name::Schema(_)) => return Err(not_a_path(&format!("the schema URI '{word}' alone"))),
             None => return Err(not_a_path(&format!("'{word}'"))),
         };
-        let known_schema = path.extension.as_deref().is_none_or(|uri| scope.schema.extension(uri).is_some());
-        if known_schema && path.target_definition(scope.schema).is_none() {
+        if path.is_unknown(scope.schema) {
             let resource_type = scope.schema.resource_type.name();
             return Err(scope.text.error(offset, &format!("an attribute of {resource_type}"), &format!("'{word}'")));
         }

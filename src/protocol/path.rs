@@ -50,6 +50,16 @@ impl AttributePath {
         }
     }
 
+    /// Whether no schema has what the path ends at. Of an extension without a schema anything can be there.
+    #[must_use]
+    pub fn is_unknown(&self, schema: &ResourceSchema) -> bool {
+        let is_open = match &self.extension {
+            Some(uri) => schema.extension(uri).is_none(),
+            None => schema.is_elsewhere(&self.attribute, self.sub_attribute.as_deref()),
+        };
+        !is_open && self.target_definition(schema).is_none()
+    }
+
     /// Whether it is this core attribute, with or without a sub-attribute.
     #[must_use]
     pub fn is_core(&self, attribute: &str) -> bool {
@@ -196,7 +206,7 @@ pub(super) fn is_name(name: &str) -> bool {
 /// # Errors
 ///
 /// 400 `invalidPath`: a malformed path, or an attribute that no schema has. An attribute under an unknown extension
-/// URI is not an error.
+/// URI is not an error, but in strict mode.
 pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Result<Target, ScimError> {
     let text = Text::Path(source);
     let error = |offset, expected: &str, found: &str| text.error(offset, expected, found);
@@ -215,6 +225,13 @@ pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Resu
     };
     let path = match name {
         Name::Attribute(path) => path,
+        Name::Schema(uri) if rest.is_empty() && schema.is_strict && schema.extension(&uri).is_none() => {
+            return Err(error(
+                first.offset,
+                "an attribute path",
+                &format!("the schema URI '{uri}', which is not known"),
+            ));
+        }
         Name::Schema(uri) if rest.is_empty() && uri != schema.core.id => return Ok(Target::Extension(uri)),
         Name::Schema(uri) => {
             return Err(error(first.offset, "an attribute path", &format!("the schema URI '{uri}' alone")));
@@ -245,20 +262,13 @@ pub fn parse(source: &str, schema: &ResourceSchema, quirks: &mut Quirks) -> Resu
 }
 
 fn known(path: &AttributePath, schema: &ResourceSchema) -> Result<(), ScimError> {
-    let no_such = || {
-        ScimError::bad_request(
+    if path.is_unknown(schema) || (schema.is_strict && path.target_definition(schema).is_none()) {
+        return Err(ScimError::bad_request(
             ScimType::InvalidPath,
             format!("The path names '{path}', which no schema of {} has.", schema.resource_type.name()),
-        )
-    };
-    let Some(attribute) = path.definition(schema) else {
-        let known_schema = path.extension.as_deref().is_none_or(|uri| schema.extension(uri).is_some());
-        return if known_schema { Err(no_such()) } else { Ok(()) };
-    };
-    match &path.sub_attribute {
-        Some(name) if attribute.sub_attribute(name).is_none() => Err(no_such()),
-        _ => Ok(()),
+        ));
     }
+    Ok(())
 }
 
 fn sub_attribute_name(path: &AttributePath, name: &str, schema: &ResourceSchema) -> Result<String, ScimError> {

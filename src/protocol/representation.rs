@@ -11,7 +11,7 @@ pub struct Meta {
     pub resource_type: ResourceType,
     /// Its id.
     pub id: String,
-    /// Counts its changes from 1; the ETag is made of it.
+    /// Counts its changes from 1; the `ETag` is made of it.
     pub version: u64,
     /// When it was created, RFC 3339.
     pub created: String,
@@ -20,14 +20,14 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// The ETag, weak because a projection changes the bytes and not the version (RFC 7644 section 3.14).
+    /// The `ETag`, weak because a projection changes the bytes and not the version (RFC 7644 section 3.14).
     #[must_use]
     pub fn etag(&self) -> String {
         etag(self.version)
     }
 }
 
-/// The ETag of a version.
+/// The `ETag` of a version.
 #[must_use]
 pub fn etag(version: u64) -> String {
     format!("W/\"{version}\"")

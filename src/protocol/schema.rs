@@ -167,6 +167,8 @@ pub struct ResourceSchema {
     /// Whether attributes that no schema names are refused. By default they are kept.
     pub is_strict: bool,
     common: Vec<Attribute>,
+    /// Attributes of other resource types; see [`Schemas::among_all`].
+    elsewhere: Vec<Attribute>,
 }
 
 impl ResourceSchema {
@@ -190,6 +192,13 @@ impl ResourceSchema {
     #[must_use]
     pub fn extension_with(&self, name: &str) -> Option<&Schema> {
         self.extensions.iter().find(|schema| find(&schema.attributes, name).is_some())
+    }
+
+    /// Whether another resource type that is queried together with this one has the attribute.
+    #[must_use]
+    pub fn is_elsewhere(&self, name: &str, sub_attribute: Option<&str>) -> bool {
+        let found = find(&self.elsewhere, name);
+        found.is_some_and(|attribute| sub_attribute.is_none_or(|name| attribute.sub_attribute(name).is_some()))
     }
 
     /// Every attribute with the URI of its extension; common attributes come first.
@@ -260,6 +269,7 @@ impl Schemas {
                 extensions: vec![enterprise?],
                 is_strict: false,
                 common: common.attributes.clone(),
+                elsewhere: Vec::new(),
             },
             group: ResourceSchema {
                 resource_type: ResourceType::Group,
@@ -267,6 +277,7 @@ impl Schemas {
                 extensions: Vec::new(),
                 is_strict: false,
                 common: common.attributes,
+                elsewhere: Vec::new(),
             },
             documents,
         })
@@ -316,6 +327,18 @@ impl Schemas {
             ResourceType::User => &self.user,
             ResourceType::Group => &self.group,
         }
+    }
+
+    /// The schemas of one resource type in a query of all types (RFC 7644 section 3.4.2.1): an attribute that only
+    /// another type has is absent, not unknown.
+    #[must_use]
+    pub fn among_all(&self, resource_type: ResourceType) -> ResourceSchema {
+        let other = match resource_type {
+            ResourceType::User => &self.group,
+            ResourceType::Group => &self.user,
+        };
+        let elsewhere = other.attributes().map(|(_, attribute)| attribute.clone()).collect();
+        ResourceSchema { elsewhere, ..self.of(resource_type).clone() }
     }
 
     /// The Schema resources as `/Schemas` serves them, without `meta`.

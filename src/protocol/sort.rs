@@ -4,7 +4,7 @@ use super::error::{ScimError, ScimType};
 use super::matching;
 use super::path::{self, AttributePath, Name};
 use super::quirks::Quirks;
-use super::schema::{ResourceSchema, Type};
+use super::schema::{Attribute, ResourceSchema, Type};
 use super::{Object, case};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,9 +58,8 @@ impl Sort {
         let Some(Name::Attribute(mut path)) = path::resolve(sort_by, schema, quirks) else {
             return Err(refused("which is no attribute"));
         };
-        let known_schema = path.extension.as_deref().is_none_or(|uri| schema.extension(uri).is_some());
         match path.target_definition(schema) {
-            None if known_schema => {
+            None if path.is_unknown(schema) => {
                 return Err(refused(&format!("which {} does not have", schema.resource_type.name())));
             }
             Some(found) if found.kind == Type::Complex => {
@@ -84,7 +83,7 @@ impl Sort {
             Some(Value::String(text)) => match definition.map(|found| found.kind) {
                 Some(Type::DateTime) => matching::instant(text)
                     .map_or(SortKey::Missing, |instant| SortKey::DateTime(instant.as_microsecond())),
-                _ if definition.is_none_or(|found| found.folds_case()) => SortKey::Text(case::fold(text)),
+                _ if definition.is_none_or(Attribute::folds_case) => SortKey::Text(case::fold(text)),
                 _ => SortKey::Text(text.clone()),
             },
             _ => SortKey::Missing,

@@ -36,7 +36,7 @@ pub fn accept(schema: &ResourceSchema, body: Value, quirks: &mut Quirks) -> Resu
     for (name, value) in body {
         let Some(definition) = schema.attribute(None, &name) else {
             match extension_uri(schema, &name, &value, quirks) {
-                Some(uri) => merge_extension(schema, &mut resource, uri, value, quirks)?,
+                Some(uri) => merge_extension(schema, &mut resource, &uri, value, quirks)?,
                 None if value.is_null() => {}
                 None => insert_once(&mut resource, &name, value)?,
             }
@@ -68,15 +68,15 @@ fn extension_uri(schema: &ResourceSchema, name: &str, value: &Value, quirks: &mu
 fn merge_extension(
     schema: &ResourceSchema,
     resource: &mut Object,
-    uri: String,
+    uri: &str,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<(), ScimError> {
     if value.is_null() {
         return Ok(());
     }
-    let Some(extension) = normalise_extension(schema, &uri, value, quirks)? else { return Ok(()) };
-    insert_once(resource, &uri, Value::Object(extension))
+    let Some(extension) = normalise_extension(schema, uri, value, quirks)? else { return Ok(()) };
+    insert_once(resource, uri, Value::Object(extension))
 }
 
 /// The object of an extension, checked against its schema if there is one. `None` when nothing in it is assigned.
@@ -199,8 +199,9 @@ fn normalise_complex(
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
-    let Value::Object(mut members) = quirks::string_as_complex(definition, value.clone(), quirks) else {
-        return Err(ScimError::wrong_type(label, "an object", &value));
+    let mut members = match quirks::string_as_complex(definition, value, quirks) {
+        Value::Object(members) => members,
+        other => return Err(ScimError::wrong_type(label, "an object", &other)),
     };
     quirks::manager_id(definition, &mut members, quirks);
     let mut complex = Object::new();

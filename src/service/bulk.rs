@@ -14,8 +14,11 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known while the operations are done.
-#[derive(Debug, Default)]
-struct Progress {
+#[derive(Debug)]
+struct Progress<'a> {
+    operations: &'a [Entry],
+    /// The bulkIds that each operation refers to.
+    references: Vec<BTreeSet<String>>,
     /// Ids of what was created, by bulkId.
     ids: BTreeMap<String, String>,
     /// What to add to a created resource when what it refers to exists.
@@ -34,7 +37,15 @@ impl Service {
     /// 400 or 413 for the message as a whole.
     pub async fn bulk(&self, caller: &mut Caller, body: &Value) -> Result<Object, ServiceError> {
         let request = Request::parse(body)?;
-        let mut progress = Progress::default();
+        let refers_to = |entry: &Entry| entry.operation.as_ref().map(references::of).unwrap_or_default();
+        let mut progress = Progress {
+            operations: &request.operations,
+            references: request.operations.iter().map(refers_to).collect(),
+            ids: BTreeMap::new(),
+            links: BTreeMap::new(),
+            done: BTreeMap::new(),
+            errors: 0,
+        };
         for step in plan(&request) {
             if request.fail_on_errors.is_some_and(|limit| progress.errors >= limit) {
                 break;
@@ -42,19 +53,24 @@ impl Service {
             let (index, result) = match step {
                 Step::Refuse(index, error) => (index, Err(error.into())),
                 Step::Do { operation, later } => {
-                    let entry = &request.operations[operation];
-                    (operation, self.do_operation(caller, operation, entry, &later, &mut progress).await)
+                    (operation, self.do_operation(caller, operation, &later, &mut progress).await)
                 }
-                Step::Link(index) => (index, self.link(caller, index, &mut progress).await),
+                Step::Link(index) => match progress.links.remove(&index) {
+                    Some(links) => (index, self.link(caller, links, &progress).await),
+                    // It was taken back.
+                    None => continue,
+                },
             };
-            let entry = &request.operations[index];
-            if result.is_err() {
-                progress.errors += 1;
-                if let Some(bulk_id) = &entry.bulk_id {
-                    progress.ids.remove(bulk_id);
-                }
+            let failed = result.is_err();
+            progress.note(caller, index, result);
+            if failed {
+                self.take_back(caller, index, &mut progress).await;
             }
-            progress.done.insert(index, outcome(caller, entry, result));
+        }
+        while let Some(index) = progress.links.keys().next().copied() {
+            let detail = "The operation refers to another one that was not reached, as 'failOnErrors' ended the job.";
+            progress.note(caller, index, Err(ScimError::invalid_value(detail).into()));
+            self.take_back(caller, index, &mut progress).await;
         }
         Ok(bulk::response(progress.done.into_values().collect()))
     }
@@ -63,32 +79,26 @@ impl Service {
         &self,
         caller: &mut Caller,
         index: usize,
-        entry: &Entry,
         later: &BTreeSet<String>,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Meta>, ServiceError> {
         if ambient::monotonic() >= caller.deadline {
             let detail =
                 "The time for the request was over before this operation. Nothing of it was done; send it again.";
             return Err(ScimError::new(503, detail).into());
         }
-        let mut operation = entry.operation.clone()?;
-        for bulk_id in references::of(&operation) {
-            if !later.contains(&bulk_id) && !progress.ids.contains_key(&bulk_id) {
-                let detail = format!("The operation refers to bulkId '{bulk_id}', whose own operation failed.");
-                return Err(ScimError::invalid_value(detail).into());
-            }
+        let mut operation = progress.operations[index].operation.clone()?;
+        let is_missing = |bulk_id: &&String| !later.contains(*bulk_id) && !progress.ids.contains_key(*bulk_id);
+        if let Some(bulk_id) = progress.references[index].iter().find(is_missing) {
+            return Err(failed_reference(bulk_id).into());
         }
         let links = references::take_out(&mut operation.data, later)?;
         references::fill_in(&mut operation.data, &progress.ids);
-        if let Some(id) = &mut operation.id {
-            let mut filled = Value::String(std::mem::take(id));
-            references::fill_in(&mut filled, &progress.ids);
-            *id = filled.as_str().unwrap_or_default().to_owned();
-        }
+        operation.id = references::target(&operation, &progress.ids).map(str::to_owned);
+        let created = operation.bulk_id.clone().filter(|_| operation.method == Method::Post);
         let meta = self.carry_out(caller, operation).await?;
-        if let (Some(meta), Some(bulk_id)) = (&meta, &entry.bulk_id) {
-            progress.ids.insert(bulk_id.clone(), meta.id.clone());
+        if let (Some(meta), Some(bulk_id)) = (&meta, created) {
+            progress.ids.insert(bulk_id, meta.id.clone());
             if !links.is_empty() {
                 progress.links.insert(index, (meta.clone(), links));
             }
@@ -96,39 +106,41 @@ impl Service {
         Ok(meta)
     }
 
-    /// Adds what had to be left out. If that fails the resource is deleted: an operation is not half done.
+    /// Adds what had to be left out.
     async fn link(
         &self,
         caller: &mut Caller,
-        index: usize,
-        progress: &mut Progress,
+        (meta, mut operations): (Meta, Vec<Value>),
+        progress: &Progress<'_>,
     ) -> Result<Option<Meta>, ServiceError> {
-        let Some((meta, mut operations)) = progress.links.remove(&index) else {
-            return Err(ScimError::invalid_value("The operation refers to another one that failed.").into());
-        };
-        let mut unresolved = false;
         for operation in &mut operations {
             references::fill_in(operation, &progress.ids);
-            unresolved |= operation.to_string().contains(&format!("\"{}", references::PREFIX));
         }
         let data = json!({ "Operations": operations });
-        let patch = BulkOperation {
-            method: Method::Patch,
-            bulk_id: None,
-            version: None,
-            resource_type: meta.resource_type,
-            id: Some(meta.id.clone()),
-            data,
-        };
-        let linked = if unresolved {
-            Err(ScimError::invalid_value("The operation refers to another one that failed.").into())
-        } else {
-            self.carry_out(caller, patch.clone()).await
-        };
-        if linked.is_err() {
-            self.carry_out(caller, BulkOperation { method: Method::Delete, ..patch }).await?;
+        self.carry_out(caller, BulkOperation { data, ..of_created(Method::Patch, meta.resource_type, meta.id) }).await
+    }
+
+    /// Deletes what the failed operation created, if it came so far, and what refers to it: the others of a circle
+    /// were created before all of it was there, and an operation is done whole or not at all.
+    async fn take_back(&self, caller: &mut Caller, failed: usize, progress: &mut Progress<'_>) {
+        let mut failed = vec![failed];
+        while let Some(index) = failed.pop() {
+            progress.links.remove(&index);
+            let Ok(BulkOperation { method: Method::Post, bulk_id: Some(bulk_id), resource_type, .. }) =
+                &progress.operations[index].operation
+            else {
+                continue;
+            };
+            if let Some(id) = progress.ids.remove(bulk_id)
+                && let Err(error) = self.carry_out(caller, of_created(Method::Delete, *resource_type, id)).await
+            {
+                progress.note(caller, index, Err(error));
+            }
+            for other in progress.created_that_refer_to(bulk_id) {
+                progress.note(caller, other, Err(failed_reference(bulk_id).into()));
+                failed.push(other);
+            }
         }
-        linked
     }
 
     /// One operation as the request that it stands for. Gives what is known of the resource afterwards.
@@ -166,35 +178,58 @@ impl Service {
     }
 }
 
-/// What the answer says of an operation. A location is there but for a POST that failed.
-fn outcome(caller: &Caller, entry: &Entry, result: Result<Option<Meta>, ServiceError>) -> Value {
-    let mut outcome = Object::new();
-    let asked = entry.operation.as_ref().ok();
-    let location = match (&result, asked) {
-        (Ok(Some(meta)), _) => Some(representation::location(&caller.base_url, meta.resource_type, &meta.id)),
-        (_, Some(BulkOperation { resource_type, id: Some(id), .. })) => {
-            Some(representation::location(&caller.base_url, *resource_type, id))
-        }
-        _ => None,
-    };
-    outcome.extend(location.map(|location| ("location".to_owned(), location.into())));
-    outcome.insert("method".into(), entry.method.clone().into());
-    outcome.extend(entry.bulk_id.clone().map(|bulk_id| ("bulkId".to_owned(), bulk_id.into())));
-    match result {
-        Ok(meta) => {
-            outcome.extend(meta.as_ref().map(|meta| ("version".to_owned(), meta.etag().into())));
-            let status = match (asked.map(|operation| operation.method), meta) {
-                (Some(Method::Post), _) => "201",
-                (_, Some(_)) => "200",
-                (_, None) => "204",
-            };
-            outcome.insert("status".into(), status.into());
-        }
-        Err(failure) => {
-            let error = failure.outside();
-            outcome.insert("status".into(), error.status.to_string().into());
-            outcome.insert("response".into(), error.to_json());
-        }
+impl Progress<'_> {
+    /// The operations that created something and refer to this bulkId.
+    fn created_that_refer_to(&self, bulk_id: &str) -> Vec<usize> {
+        let entries = self.operations.iter().zip(&self.references).enumerate();
+        let created = entries.filter(|(_, (entry, references))| {
+            references.contains(bulk_id) && entry.bulk_id.as_ref().is_some_and(|name| self.ids.contains_key(name))
+        });
+        created.map(|(index, _)| index).collect()
     }
-    Value::Object(outcome)
+
+    /// Notes what the answer says of an operation. A location is there but for a POST that failed.
+    fn note(&mut self, caller: &Caller, index: usize, result: Result<Option<Meta>, ServiceError>) {
+        let entry = &self.operations[index];
+        let asked = entry.operation.as_ref().ok();
+        let resource = match (&result, asked) {
+            (Ok(Some(meta)), _) => Some((meta.resource_type, meta.id.as_str())),
+            (_, Some(asked)) => references::target(asked, &self.ids).map(|id| (asked.resource_type, id)),
+            _ => None,
+        };
+        let mut outcome = Object::new();
+        if let Some((resource_type, id)) = resource {
+            outcome.insert("location".into(), representation::location(&caller.base_url, resource_type, id).into());
+        }
+        outcome.insert("method".into(), entry.method.clone().into());
+        outcome.extend(entry.bulk_id.clone().map(|bulk_id| ("bulkId".to_owned(), bulk_id.into())));
+        match result {
+            Ok(meta) => {
+                outcome.extend(meta.map(|meta| ("version".to_owned(), meta.etag().into())));
+                let status = match asked.map(|asked| (asked.method, asked.resource_type)) {
+                    Some((Method::Post, _)) => "201",
+                    // As the request alone, which does not ask to see the group.
+                    Some((Method::Delete, _) | (Method::Patch, ResourceType::Group)) => "204",
+                    Some((Method::Put | Method::Patch, _)) | None => "200",
+                };
+                outcome.insert("status".into(), status.into());
+            }
+            Err(failure) => {
+                let error = failure.outside();
+                outcome.insert("status".into(), error.status.to_string().into());
+                outcome.insert("response".into(), error.to_json());
+                self.errors += 1;
+            }
+        }
+        self.done.insert(index, Value::Object(outcome));
+    }
+}
+
+/// An operation on what this request created.
+fn of_created(method: Method, resource_type: ResourceType, id: String) -> BulkOperation {
+    BulkOperation { method, bulk_id: None, version: None, resource_type, id: Some(id), data: Value::Null }
+}
+
+fn failed_reference(bulk_id: &str) -> ScimError {
+    ScimError::invalid_value(format!("The operation refers to bulkId '{bulk_id}', whose own operation failed."))
 }

@@ -22,7 +22,7 @@ impl Wish {
         for edit in edits {
             match edit {
                 MemberEdit::Add(added) => {
-                    wish.extend(added.iter().map(|member| (member.id.clone(), Some(member.clone()))))
+                    wish.extend(added.iter().map(|member| (member.id.clone(), Some(member.clone()))));
                 }
                 MemberEdit::Remove(removed) => wish.extend(removed.iter().map(|id| (id.clone(), None))),
                 MemberEdit::Replace(wanted) => {

@@ -32,6 +32,19 @@ pub struct Query {
     pub projection: Projection,
 }
 
+/// What a client asks for of one resource type in a query of all types.
+#[derive(Debug)]
+pub struct TypeQuery {
+    /// The type.
+    pub resource_type: ResourceType,
+    /// Which resources.
+    pub filter: Option<Filter>,
+    /// In which order.
+    pub sort: Option<Sort>,
+    /// What of each.
+    pub projection: Projection,
+}
+
 /// Which part of the result.
 #[derive(Debug)]
 pub enum Paging {
@@ -76,7 +89,7 @@ impl Service {
                 cut(all, sort.as_ref(), &query.paging)
             }
         };
-        let shown = self.represent_page(&store, caller, &page, &query.projection).await?;
+        let shown = self.represent_page(&store, caller, &page, |_| &query.projection).await?;
         let is_short = shown.len() < page.len();
         match &query.paging {
             Paging::Index(asked) => Ok(list::list_response(total, Some(asked.start_index), shown)),
@@ -101,7 +114,7 @@ impl Service {
     }
 
     /// A `ListResponse` of users and groups: a query of the root (RFC 7644 section 3.4.2.1). Users come first unless it
-    /// is sorted. A resource type whose query is `None` has none of the attributes that the filter needs.
+    /// is sorted.
     ///
     /// # Errors
     ///
@@ -109,25 +122,22 @@ impl Service {
     pub async fn list_all(
         &self,
         caller: &mut Caller,
-        queries: &[(ResourceType, Option<Filter>, Option<Sort>, Projection)],
+        queries: &[TypeQuery; 2],
         page: Page,
     ) -> Result<Object, ServiceError> {
         let store = self.store(caller);
         let mut all = Vec::new();
-        for (index, (resource_type, filter, sort, _)) in queries.iter().enumerate() {
-            let found = self.select(&store, caller, *resource_type, filter.as_ref(), sort.as_ref()).await?;
-            all.extend(found.into_iter().map(|selected| (index, selected)));
+        for TypeQuery { resource_type, filter, sort, .. } in queries {
+            all.extend(self.select(&store, caller, *resource_type, filter.as_ref(), sort.as_ref()).await?);
         }
-        if let Some(sort) = queries.first().and_then(|(_, _, sort, _)| sort.as_ref()) {
-            all.sort_by(|(_, left), (_, right)| sort.compare(left.sort_position(), right.sort_position()));
+        let [first, second] = queries;
+        if let Some(sort) = &first.sort {
+            all.sort_by(|left, right| sort.compare(left.sort_position(), right.sort_position()));
         }
         let total = all.len();
-        let mut resources = Vec::new();
-        for (index, selected) in list::slice(all, page) {
-            let projection = &queries[index].3;
-            resources.extend(self.represent_page(&store, caller, &[selected], projection).await?);
-        }
-        Ok(list::list_response(total, Some(page.start_index), resources))
+        let of = |found| if found == first.resource_type { &first.projection } else { &second.projection };
+        let shown = self.represent_page(&store, caller, &list::slice(all, page), of).await?;
+        Ok(list::list_response(total, Some(page.start_index), shown))
     }
 
     /// A page of the whole collection in id order: the counters say how many there are and where the page starts, so
@@ -171,19 +181,22 @@ impl Service {
 
     /// The resources of a page with their groups or members. The page ends early when it would hold more than
     /// [`list::MAX_PAGE_BYTES`]; it always holds one resource.
-    async fn represent_page(
+    async fn represent_page<'p>(
         &self,
         store: &TenantStore,
         caller: &Caller,
         page: &[Selected],
-        projection: &Projection,
+        projection: impl Fn(ResourceType) -> &'p Projection,
     ) -> Result<Vec<Object>, ServiceError> {
         let mut resources = Vec::new();
         let mut bytes = 0;
         for chunk in page.chunks(CONCURRENT_RESOURCES) {
-            let shown = chunk.iter().map(|selected| self.represent_one(store, caller, &selected.stored, projection));
+            let shown = chunk.iter().map(|Selected { stored, .. }| {
+                self.represent_one(store, caller, stored, projection(stored.meta.resource_type))
+            });
             for (mut resource, selected) in try_join_all(shown).await?.into_iter().zip(chunk) {
-                projection.apply(&mut resource, self.schema(selected.stored.meta.resource_type));
+                let resource_type = selected.stored.meta.resource_type;
+                projection(resource_type).apply(&mut resource, self.schema(resource_type));
                 bytes += serde_json::to_vec(&resource).map_or(0, |text| text.len());
                 if bytes > list::MAX_PAGE_BYTES && !resources.is_empty() {
                     return Ok(resources);

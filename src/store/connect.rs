@@ -7,6 +7,7 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, Region};
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
@@ -65,7 +66,8 @@ impl Store {
         let described = self.client().describe_table().table_name(self.table()).send().await;
         match described {
             Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|found| found.is_resource_not_found_exception()) => {}
+            Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
+            }
             Err(error) => return Err(super::calls::store_error("DescribeTable", &error)),
         }
         let refused = |message: String| StoreError::Refused { operation: "CreateTable", message };

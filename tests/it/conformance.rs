@@ -57,33 +57,26 @@ fn lists() -> [List; 4] {
     ]
 }
 
-/// The names of the tests in the source: `it::lists::a_page_holds_…`, `scimlet::protocol::path::tests::…`.
+/// The names of the tests that are compiled: `it::lists::a_page_holds_…`, `scimlet::protocol::path::tests::…`.
 fn tests() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = BTreeSet::new();
-    for (folder, krate) in [("src", "scimlet"), ("tests/it", "it")] {
-        let folder = root.join(folder);
-        let mut files = Vec::new();
-        collect(&folder, &mut files);
-        for file in files {
-            let parts = file.strip_prefix(&folder).unwrap().with_extension("");
-            let parts =
-                parts.iter().map(|part| part.to_str().unwrap()).filter(|part| !["mod", "lib", "main"].contains(part));
-            let module: Vec<&str> = std::iter::once(krate).chain(parts).collect();
-            scan(&module.join("::"), &std::fs::read_to_string(&file).unwrap(), &mut tests);
-        }
-    }
+    read_module("scimlet", &root.join("src/lib.rs"), &root.join("src"), &mut tests);
+    read_module("it", &root.join("tests/it/main.rs"), &root.join("tests/it"), &mut tests);
     tests
 }
 
-fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
+/// Reads a file and those that it declares with `mod name;`, which lie in `folder`.
+fn read_module(module: &str, file: &Path, folder: &Path, tests: &mut BTreeSet<String>) {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    scan(module, &text, tests);
+    for line in text.lines().map(str::trim) {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
+        let inside = folder.join(name);
+        let files = [folder.join(format!("{name}.rs")), inside.join("mod.rs")];
+        let file = files.iter().find(|file| file.exists()).unwrap_or_else(|| panic!("no file of {module}::{name}"));
+        read_module(&format!("{module}::{name}"), file, &inside, tests);
     }
 }
 

@@ -50,7 +50,9 @@ fn chains(leaf: impl Strategy<Value = Filter> + 'static) -> impl Strategy<Value 
     leaf.prop_recursive(3, 12, 3, |inner| {
         // A chain inside a chain of the same word is the one chain when it is read again.
         let other = |terms: &Vec<Filter>, is_and: bool| {
-            !terms.iter().any(|term| if is_and { matches!(term, Filter::And(_)) } else { matches!(term, Filter::Or(_)) })
+            !terms
+                .iter()
+                .any(|term| if is_and { matches!(term, Filter::And(_)) } else { matches!(term, Filter::Or(_)) })
         };
         let terms = prop::collection::vec(inner.clone(), 2..4);
         prop_oneof![
@@ -95,7 +97,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::vec((name.clone(), inner), 0..6).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((name.clone(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -167,9 +170,13 @@ fn any_body_is_done_or_refused_and_what_is_kept_survives_its_own_put() {
     let body = prop_oneof![
         any_json(),
         any_json().prop_map(|value| json!({ "userName": "x", "displayName": "x", "title": "t", "extra": value })),
-        (any_json(), prop::sample::select(vec!["emails", "name.givenName", "members", "emails[type eq \"w\"]", "manager"]))
+        (
+            any_json(),
+            prop::sample::select(vec!["emails", "name.givenName", "members", "emails[type eq \"w\"]", "manager"])
+        )
             .prop_map(|(value, path)| json!({ "Operations": [{ "op": "add", "path": path, "value": value }] })),
-        any_json().prop_map(|value| json!({ "Operations": [{ "op": "replace", "value": { "nickName": "n", "x": value } }] })),
+        any_json()
+            .prop_map(|value| json!({ "Operations": [{ "op": "replace", "value": { "nickName": "n", "x": value } }] })),
         any_json().prop_map(|value| json!({ "Operations": [
             { "method": "POST", "path": "/Users", "bulkId": "a", "data": { "userName": "bulk", "x": value } },
         ]})),
@@ -178,12 +185,19 @@ fn any_body_is_done_or_refused_and_what_is_kept_survives_its_own_put() {
         .run(&body, |body| {
             for (method, path) in &requests {
                 let sent = Some(body.to_string().into_bytes());
-                let answer = runtime.block_on(app.send(method, path, &[("content-type", "application/scim+json")], sent));
-                prop_assert!((200..300).contains(&answer.status) || (400..500).contains(&answer.status), "{}", answer.text);
+                let answer =
+                    runtime.block_on(app.send(method, path, &[("content-type", "application/scim+json")], sent));
+                prop_assert!(
+                    (200..300).contains(&answer.status) || (400..500).contains(&answer.status),
+                    "{}",
+                    answer.text
+                );
                 if answer.status >= 400 {
                     answer.is_error(answer.status, answer.body["scimType"].as_str());
                 }
-                let Some(id) = answer.body.get("id").and_then(Value::as_str).filter(|_| answer.status < 300) else { continue };
+                let Some(id) = answer.body.get("id").and_then(Value::as_str).filter(|_| answer.status < 300) else {
+                    continue;
+                };
                 let one = format!("{}/{id}", if path.starts_with("/Users") { "/Users" } else { "/Groups" });
                 let before = runtime.block_on(app.get(&one)).expect(200).body;
                 let put = runtime.block_on(app.put(&one, before.clone())).expect(200).body;
@@ -207,7 +221,12 @@ fn a_patch_and_its_inverse_leave_the_start() {
         resource.as_object_mut().unwrap().remove("meta");
         resource
     };
-    let paths = vec!["title", "name.givenName", "nickName", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:division"];
+    let paths = vec![
+        "title",
+        "name.givenName",
+        "nickName",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:division",
+    ];
     let change = (prop::sample::select(paths), "[a-zA-Z0-9é\"\\\\ ]{1,20}", "[a-z]{1,8}");
     runner(60)
         .run(&change, |(path, value, email)| {

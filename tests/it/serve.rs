@@ -26,8 +26,12 @@ fn scimlet(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Com
 
 impl Server {
     fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_with_log(folder, variables, Stdio::null())
+    }
+
+    fn start_with_log(folder: &Path, variables: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = scimlet(&["serve", "--listen", "127.0.0.1:0"], folder, variables);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let lines: Vec<String> =
             BufReader::new(child.stdout.take().unwrap()).lines().take(5).map(Result::unwrap).collect();
         let last = |line: &str| line.split_whitespace().last().unwrap().to_owned();
@@ -131,6 +135,38 @@ fn the_token_command_prints_a_digest_that_the_configuration_takes() {
     assert_eq!(server.get("/Users").0, 200);
     "another".clone_into(&mut server.token);
     assert_eq!(server.get("/Users").0, 401);
+}
+
+/// RFC 7643 section 9, RFC 7644 section 7.5.
+#[test]
+fn no_password_token_or_personal_text_reaches_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let variables = [("SCIM_TOKEN", "secret-token")];
+    let mut server = Server::start_with_log(folder.path(), &variables, std::fs::File::create(&log).unwrap().into());
+    let user = json!({ "userName": "secret-name", "displayName": "secret label", "password": "secret-pass" });
+    let id = server.send("POST", "/Users", Some(&user)).unwrap().1["id"].as_str().unwrap().to_owned();
+    let path = format!("/Users/{id}");
+    let patch = |operation: Value| json!({ "Operations": [operation] });
+    let password = patch(json!({ "op": "Replace", "path": "password", "value": "secret-pass" }));
+    let wrong = patch(json!({ "op": "replace", "path": "title", "value": { "secret-key": 1 } }));
+    for (method, path, body, status) in [
+        ("POST", "/Users", Some(&user), 409),
+        ("PUT", path.as_str(), Some(&user), 200),
+        ("PATCH", &path, Some(&password), 200),
+        ("PATCH", &path, Some(&wrong), 400),
+        ("GET", "/Users?filter=userName%20eq%20%22secret-name%22", None, 200),
+        ("GET", "/Users?filter=emails%20eq%20%22secret-mail%22%20or", None, 400),
+        ("GET", "/Users/secret-id", None, 404),
+    ] {
+        assert_eq!(server.send(method, path, body).unwrap().0, status, "{method} {path}");
+    }
+    "secret-other-token".clone_into(&mut server.token);
+    assert_eq!(server.get("/Users").0, 401);
+    server.kill();
+    let text = std::fs::read_to_string(log).unwrap();
+    assert_eq!(text.lines().count(), 9, "a line a request: {text}");
+    assert!(!text.contains("secret"), "{text}");
 }
 
 #[test]

@@ -168,8 +168,8 @@ async fn by_default_what_no_schema_names_is_kept() {
             holds(&unknown).await;
         }
         let path = format!("/Users/{}", app.user("path").await);
-        let operations = json!([{ "op": "add", "path": "shoeSize", "value": 44 }]);
-        assert_eq!(app.operations(&path, operations).await.expect(200).body["shoeSize"], 44);
+        let operations = json!([{ "op": "add", "path": format!("{UNKNOWN}:badge"), "value": "7" }]);
+        assert_eq!(app.operations(&path, operations).await.expect(200).body[UNKNOWN]["badge"], "7");
     }
 }
 

@@ -52,7 +52,7 @@ pub struct BulkOperation {
     pub method: Method,
     /// The client's name for what a POST creates.
     pub bulk_id: Option<String>,
-    /// The version that PUT, PATCH or DELETE must find: an ETag.
+    /// The version that PUT, PATCH or DELETE must find: an `ETag`.
     pub version: Option<String>,
     /// Type of the resource.
     pub resource_type: ResourceType,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a reference begins with.
-pub const PREFIX: &str = "bulkId:";
+const PREFIX: &str = "bulkId:";
 
 /// The client's name in `bulkId:name`.
 fn name(text: &str) -> Option<&str> {
@@ -49,17 +49,24 @@ pub fn fill_in(value: &mut Value, ids: &BTreeMap<String, String>) {
                 id.clone_into(text);
                 return;
             }
-            let names: Vec<String> = quoted(text).map(str::to_owned).collect();
-            for name in names {
-                if let Some(id) = ids.get(&name) {
-                    *text = text.replace(&format!("\"{PREFIX}{name}\""), &format!("\"{id}\""));
-                }
-            }
+            let fill = |(index, part)| match name(part).filter(|_| index % 2 == 1).and_then(|name| ids.get(name)) {
+                Some(id) => id.as_str(),
+                None => part,
+            };
+            let filled: Vec<&str> = text.split('"').enumerate().map(fill).collect();
+            *text = filled.join("\"");
         }
         Value::Array(values) => values.iter_mut().for_each(|value| fill_in(value, ids)),
         Value::Object(object) => object.values_mut().for_each(|value| fill_in(value, ids)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The id of an operation's target: that of what was created if it is a reference to it.
+#[must_use]
+pub fn target<'a>(operation: &'a BulkOperation, ids: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let id = operation.id.as_deref()?;
+    Some(name(id).and_then(|name| ids.get(name)).map_or(id, String::as_str))
 }
 
 /// Takes out of the data of a POST what refers to `later`: resources that only come to be after this one, as the

@@ -274,8 +274,10 @@ async fn a_204_has_neither_body_nor_content_type() {
 #[tokio::test]
 async fn nothing_that_a_client_writes_ends_the_function() {
     let (_app, users) = users().await;
-    let ids =
-        ["zoë", "a b", "a\"b", "a<b>", "{id}", "%", "%zz", "%2F", "a|b", "a\\b", "[::1]", "a^b", "~", "..", "é%C3%A9", "%FF"];
+    let ids = [
+        "zoë", "a b", "a\"b", "a<b>", "{id}", "%", "%zz", "%2F", "a|b", "a\\b", "[::1]", "a^b", "~", "..", "é%C3%A9",
+        "%FF",
+    ];
     for id in ids {
         for (name, value) in [("host", "[not a host"), ("x-forwarded-proto", "http, https"), ("accept", "*/*")] {
             let path = format!("/scim/v2/Users/{id}");

@@ -59,6 +59,11 @@ fn set<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
 }
 
 #[track_caller]
+fn size(number: &Value) -> usize {
+    number.as_u64().and_then(|number| usize::try_from(number).ok()).expect("a number")
+}
+
+#[track_caller]
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
     answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

@@ -114,7 +114,7 @@ async fn section_4_the_configuration_says_how_pages_are_cut() {
     for name in ["defaultPageSize", "maxPageSize", "cursorTimeout"] {
         assert!(pagination[name].as_u64().is_some_and(|number| number > 0), "{name} in {pagination}");
     }
-    let most = pagination["maxPageSize"].as_u64().unwrap() as usize;
+    let most = size(&pagination["maxPageSize"]);
     users(&app, most + 1).await;
     let page = app.get(&format!("/Users?cursor&count={most}")).await.expect(200);
     assert_eq!((page.ids().len(), cursor(&page).is_some()), (most, true));

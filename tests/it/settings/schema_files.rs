@@ -187,7 +187,9 @@ fn a_file_that_cannot_be_read_and_an_id_that_is_there_twice_are_errors() {
     }
     let one = schema("User", BADGE, json!([attribute("x", "string", json!({}))])).to_string();
     let one = write(folder.path(), "one.json", &one);
-    for (resource_type, id) in [("User", BADGE.to_owned()), ("User", BADGE.to_uppercase()), ("Group", BADGE.into())] {
+    for (resource_type, id) in
+        [("User", BADGE.to_owned()), ("User", BADGE.replace("badge", "BADGE")), ("Group", BADGE.into())]
+    {
         let two = schema(resource_type, &id, json!([attribute("y", "string", json!({}))])).to_string();
         let two = write(folder.path(), "two.json", &two);
         let error = config_error(&[("SCIM_SCHEMAS", &format!("{one},{two}"))]);

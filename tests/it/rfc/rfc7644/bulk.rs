@@ -132,8 +132,7 @@ async fn section_3_7_4_the_limits_are_announced_and_named_when_they_are_passed()
     let app = App::start().await;
     let bulk = app.get("/ServiceProviderConfig").await.expect(200).body["bulk"].clone();
     assert_eq!(bulk["supported"], true);
-    let (most, bytes) =
-        (bulk["maxOperations"].as_u64().unwrap() as usize, bulk["maxPayloadSize"].as_u64().unwrap() as usize);
+    let (most, bytes) = (size(&bulk["maxOperations"]), size(&bulk["maxPayloadSize"]));
     let delete = json!({ "method": "DELETE", "path": "/Users/2819c223-7f76-453a-919d-413861904646" });
     let many = json!({ "Operations": vec![delete; most + 1] });
     let answer = app.post("/Bulk", many).await;
