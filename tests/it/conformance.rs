@@ -186,7 +186,7 @@ fn document(lists: &[List]) -> String {
 Every MUST, SHALL, SHOULD and REQUIRED of the SCIM RFCs that speaks of a service provider, and every requirement that
 the traffic and the documentation of identity providers put on one (the client requirements), with the tests that hold
 it. *No* is where scimlet differs, and why. *Not ours* is what the sentence asks of somebody else: the client, or who
-runs a feature that `/ServiceProviderConfig` says is not there.
+runs a feature that `/ServiceProviderConfig` says is not there. What an RFC says twice is here once.
 
 `tests/it/conformance.rs` makes this page from `tests/it/conformance/*.json` and fails when a test named here does not
 exist. The examples of the RFCs are sent as they stand from `tests/it/rfc/fixtures/`. `cargo test NAME` runs a test.

@@ -13,9 +13,11 @@
     reason = "what a test says is short, and its numbers are small"
 )]
 
+mod bulk;
 mod concurrency;
 mod conformance;
 mod cost;
+mod cursor;
 mod errors;
 mod flows;
 mod guarantees;
@@ -26,4 +28,7 @@ mod preconditions;
 mod properties;
 mod requirements;
 mod rfc;
+mod search;
 mod serve;
+mod settings;
+mod sort;

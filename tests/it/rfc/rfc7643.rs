@@ -65,7 +65,10 @@ async fn the_served_schemas_keep_to_the_grammar_and_the_types() {
             let is_complex = attribute["type"] == "complex";
             assert!(parent.is_none() || may_nest || !is_complex, "{name} is complex inside a complex attribute");
             assert_eq!(is_complex, attribute["subAttributes"].is_array(), "{attribute}");
-            assert!(attribute["description"].is_string(), "{attribute}");
+            for characteristic in ["description", "type", "mutability", "returned", "uniqueness"] {
+                assert!(attribute[characteristic].is_string(), "{characteristic} of {attribute}");
+            }
+            assert!(attribute["multiValued"].is_boolean() && attribute["required"].is_boolean(), "{attribute}");
             let predefined = match name {
                 "type" | "display" => Some("string"),
                 "primary" => Some("boolean"),

@@ -147,7 +147,7 @@ fn an_error_names_the_file_and_the_attribute() {
         (of(json!([sub(attribute("inner", "complex", json!({ "subAttributes": [text(json!({}))] })))])), "inner"),
         (of(json!([sub(attribute("inner", "text", json!({})))])), "inner"),
         (of(json!([sub(no_name.clone())])), "locker"),
-        (of(json!([no_name.clone()])), "name"),
+        (of(json!([no_name])), "name"),
         (of(json!([text(json!({ "name": "" }))])), "name"),
         (of(json!([text(json!({ "name": "two words" }))])), "two words"),
         (of(json!([text(json!({ "name": 7 }))])), "name"),
