@@ -3,7 +3,7 @@
 use super::reply::{self, Reply};
 use super::request::Exchange;
 use super::{Api, bulk, discovery, groups, search, users};
-use crate::protocol::error::ScimError;
+use crate::protocol::error::{ScimError, ScimType};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
@@ -115,8 +115,19 @@ async fn not_implemented(exchange: Exchange) -> Response {
 }
 
 pub(super) async fn not_found(request: Request) -> Response {
+    if let Some(version) = version(request.uri().path()) {
+        let detail = format!("SCIM version '{version}' is not supported. The base URL ends in /scim/v2.");
+        return reply::error(&ScimError::bad_request(ScimType::InvalidVers, detail), request.headers());
+    }
     let detail = "There is no such endpoint. The base URL ends in /scim/v2; below it are /Users, /Groups, /ServiceProviderConfig, /ResourceTypes and /Schemas.";
     reply::error(&ScimError::new(404, detail), request.headers())
+}
+
+/// The protocol version in `/scim/v1/Users` (RFC 7644 section 3.13).
+fn version(path: &str) -> Option<&str> {
+    let segment = path.strip_prefix(super::mount::PREFIX)?.strip_prefix('/')?.split('/').next()?;
+    let number = segment.strip_prefix('v')?;
+    (number.starts_with(|first: char| first.is_ascii_digit())).then_some(segment)
 }
 
 pub(super) async fn method_not_allowed(request: Request) -> Response {

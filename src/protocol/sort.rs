@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cmp::Ordering;
 
+/// How much of a string is compared. It stands in cursors, and those in URLs, which API Gateway caps at 10,240 bytes.
+pub const MAX_SORT_CHARS: usize = 256;
+
 /// By which attribute, and which way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
@@ -26,10 +29,16 @@ pub enum SortKey {
     Boolean(bool),
     /// A dateTime, in microseconds since 1970.
     DateTime(i64),
-    /// A string, folded unless it is caseExact.
+    /// A string, folded unless it is caseExact, up to [`MAX_SORT_CHARS`].
     Text(String),
     /// No value.
     Missing,
+}
+
+impl SortKey {
+    fn text(text: &str) -> Self {
+        Self::Text(text.chars().take(MAX_SORT_CHARS).collect())
+    }
 }
 
 impl Sort {
@@ -83,8 +92,8 @@ impl Sort {
             Some(Value::String(text)) => match definition.map(|found| found.kind) {
                 Some(Type::DateTime) => matching::instant(text)
                     .map_or(SortKey::Missing, |instant| SortKey::DateTime(instant.as_microsecond())),
-                _ if definition.is_none_or(Attribute::folds_case) => SortKey::Text(case::fold(text)),
-                _ => SortKey::Text(text.clone()),
+                _ if definition.is_none_or(Attribute::folds_case) => SortKey::text(&case::fold(text)),
+                _ => SortKey::text(text),
             },
             _ => SortKey::Missing,
         }

@@ -1,4 +1,4 @@
-//! Queries (RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865): a page of what [`select`](super::select) finds.
+//! Queries (RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865): a page of what `select` finds.
 
 use super::cursor::{Position, Sealer};
 use super::groups::members_value;

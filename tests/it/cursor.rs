@@ -371,10 +371,10 @@ async fn walk_among_changes(app: &App, parameters: &Value, created: &[String], c
 }
 
 #[tokio::test]
-async fn a_walk_of_1500_users_among_changes_misses_none_and_repeats_none() {
+async fn a_walk_of_10000_users_among_changes_misses_none_and_repeats_none() {
     let app = App::start().await;
     let mut created = Vec::new();
-    for chunk in 0..30 {
+    for chunk in 0..200 {
         let (app, first) = (&app, chunk * 50);
         created.extend(
             join_all((first..first + 50).map(|number| async move { app.user(&format!("u{number}")).await })).await,

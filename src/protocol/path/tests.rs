@@ -7,7 +7,12 @@ fn parsed(resource_type: ResourceType, text: &str) -> (Result<String, ScimError>
     let target = parse(text, schemas.of(resource_type), &mut quirks);
     let shown = target.map(|target| match target {
         Target::Extension(_) => format!("extension {target}"),
-        Target::Attribute(_) | Target::Value { .. } => target.to_string(),
+        Target::Attribute(_) => target.to_string(),
+        Target::Value { .. } => {
+            let text = target.to_string();
+            let (open, close) = (text.find('[').unwrap(), text.rfind(']').unwrap());
+            format!("{}[…]{}", &text[..open], &text[close + 1..])
+        }
     });
     (shown, quirks.names().to_vec())
 }

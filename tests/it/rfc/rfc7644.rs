@@ -274,8 +274,8 @@ async fn section_3_13_the_version_stands_before_the_endpoint_and_another_one_is_
         assert_eq!(app.get(path).await.expect(200).ids(), std::slice::from_ref(&ann), "{path}");
     }
     for path in ["/scim/v1/Users", "/scim/v3/Users", "/scim/v2.1/Users", "/scim/v20/Users"] {
-        app.get(path).await.is_error(404, None);
-        assert_eq!(app.post(path, json!({ "userName": "bob" })).await.status, 404, "{path}");
+        app.get(path).await.is_error(400, Some("invalidVers"));
+        assert_eq!(app.post(path, json!({ "userName": "bob" })).await.status, 400, "{path}");
     }
     assert_eq!(app.get("/Users").await.expect(200).total(), 1);
 }

@@ -413,3 +413,27 @@ async fn core_attributes_and_extensions_of_groups_work_alike() {
     let both = search(&app, "", json!({ "filter": format!("rank eq 1 or {TEAM}:cost eq 8") })).await.expect(200);
     assert_eq!(both.ids(), [ids[0].clone(), team.id()]);
 }
+
+#[tokio::test]
+async fn a_walk_in_the_order_of_decimals_gives_each_user_once() {
+    let app = start(&[badge()]).await;
+    let mut created = Vec::new();
+    for number in 1..=80_u32 {
+        // Many digits, close to each other.
+        let score = 1.0 + f64::from(number).sqrt() * 1e-14 + f64::from(number % 7) * 0.1;
+        created.push(create(&app, &format!("u{number}"), json!({ "score": score })).await[7..].to_owned());
+    }
+    for order in ["ascending", "descending"] {
+        let (mut seen, mut cursor) = (Vec::new(), Some(String::new()));
+        while let Some(at) = cursor {
+            let parameters = json!({ "sortBy": path_to("score"), "sortOrder": order, "count": 1, "cursor": at });
+            let page = search(&app, "/Users", parameters).await.expect(200);
+            seen.extend(page.ids());
+            cursor = page.body["nextCursor"].as_str().map(str::to_owned);
+            assert!(seen.len() <= created.len(), "{order}: a user was seen twice");
+        }
+        seen.sort();
+        created.sort();
+        assert_eq!(seen, created, "{order}");
+    }
+}
