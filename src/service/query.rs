@@ -6,6 +6,7 @@ use super::select::Selected;
 use super::{Caller, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::Object;
+use crate::protocol::error::ScimError;
 use crate::protocol::filter::Filter;
 use crate::protocol::list::{self, Page};
 use crate::protocol::members::MEMBERS;
@@ -95,17 +96,18 @@ impl Service {
             Paging::Index(asked) => Ok(list::list_response(total, Some(asked.start_index), shown)),
             Paging::Cursor { count, sealer, .. } => {
                 let last = page.get(shown.len().wrapping_sub(1)).filter(|_| more || is_short);
-                let next = last.and_then(|last| {
+                let mut body = list::list_response(total, None, shown);
+                if let Some(last) = last {
                     let position = Position {
                         id: last.stored.meta.id.clone(),
                         key: last.key.clone(),
                         count: *count,
                         issued: ambient::now().as_second(),
                     };
-                    sealer.seal(&position, ambient::nonce()?)
-                });
-                let mut body = list::list_response(total, None, shown);
-                if let Some(next) = next {
+                    // Without a cursor the client would take this for the last page.
+                    let next = ambient::nonce().and_then(|nonce| sealer.seal(&position, nonce)).ok_or_else(|| {
+                        ScimError::new(500, "The next cursor cannot be sealed: the system has no randomness to give.")
+                    })?;
                     body.insert("nextCursor".into(), next.into());
                 }
                 Ok(body)

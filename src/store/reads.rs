@@ -99,7 +99,7 @@ impl TenantStore {
     }
 
     /// `Query` of `count` resources in id order, from the one that stands `skip` places after the first whose id is
-    /// not below `prefix`.
+    /// not below `prefix`; an empty one is below every id, and DynamoDB takes no empty key value.
     pub(crate) async fn page(
         &self,
         resource_type: ResourceType,
@@ -108,7 +108,11 @@ impl TenantStore {
         count: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let range = Range { from: Some(prefix.to_owned()), to: None, limit: Some(skip.saturating_add(count)) };
+        let range = Range {
+            from: (!prefix.is_empty()).then(|| prefix.to_owned()),
+            to: None,
+            limit: Some(skip.saturating_add(count)),
+        };
         let found = self.query(&self.keys.resources(resource_type), &range).await?;
         found.iter().skip(skip).map(|item| items::stored(resource_type, item)).collect()
     }

@@ -90,3 +90,32 @@ async fn more_than_1000_operations_are_413_and_1000_are_carried_out() {
     let remove = json!([{ "op": "remove", "path": "members", "value": ids }]);
     stage.refused(stage.app.patch(&stage.group, patch(remove)), 413, None, &["1000"]).await;
 }
+
+/// Far past each cap: refused in the time that reading the body takes, before anything is built of it.
+#[tokio::test]
+async fn what_is_far_too_much_is_refused_like_what_is_a_little_too_much() {
+    let stage = Stage::set().await;
+    let user = stage.user.clone();
+    let search = |filter: String| json!({ "filter": filter });
+    let deep = format!("{}userName pr{}", "(".repeat(1000), ")".repeat(1000));
+    let nots = format!("{}userName pr{}", "not (".repeat(1000), ")".repeat(1000));
+    let long = format!("userName eq \"{}\"", "x".repeat(MIB));
+    let chain = vec!["userName eq \"x\""; 60_000].join(" or ");
+    for filter in [deep, nots, long, chain] {
+        stage
+            .refused(stage.app.post("/Users/.search", search(filter)), 400, Some("invalidFilter"), &["expected"])
+            .await;
+    }
+    let operation = json!({ "op": "replace", "path": "title", "value": "x" });
+    let many = patch(vec![operation; 10_000].into());
+    stage.refused(stage.app.patch(&user, many), 413, None, &["1000"]).await;
+    let key = |number: usize| (format!("attribute{number}"), json!(number));
+    let keys: serde_json::Map<String, Value> = (0..10_000).map(key).collect();
+    let many = patch(json!([{ "op": "replace", "value": keys }]));
+    stage.refused(stage.app.patch(&user, many), 413, None, &["1000"]).await;
+    let bulk = json!({ "method": "DELETE", "path": user });
+    stage.refused(stage.app.post("/Bulk", json!({ "Operations": vec![bulk; 10_000] })), 413, None, &["1000"]).await;
+    let path = format!("emails[value eq \"{}\"]", "x".repeat(MIB));
+    let long = patch(json!([{ "op": "remove", "path": path }]));
+    stage.refused(stage.app.patch(&user, long), 400, Some("invalidPath"), &["4096"]).await;
+}
