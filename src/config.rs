@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 /// Tenant of a deployment that has one.
 pub const DEFAULT_TENANT: &str = "default";
 
-/// Resources that one query may read when `SCIM_MAX_WALK` is unset: what a function of 256 MB reads in a few seconds.
+/// Resources that one query may read when `SCIM_MAX_WALK` is unset. At 1 KB each that is 25,000 read units.
 const DEFAULT_MAX_WALK: u64 = 100_000;
 
 /// Everything that can be configured.

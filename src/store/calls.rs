@@ -107,14 +107,30 @@ impl TenantStore {
     /// `Query` of a partition or a part of it, page by page until `range.limit` items or the end.
     pub(super) async fn query(&self, pk: &str, range: &Range) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
+        self.query_each(pk, range, |item| {
+            items.push(item);
+            Ok(())
+        })
+        .await?;
+        Ok(items)
+    }
+
+    /// The same, each item given to `visit`: no more than a page is held, whatever the partition holds.
+    pub(super) async fn query_each(
+        &self,
+        pk: &str,
+        range: &Range,
+        mut visit: impl FnMut(Item) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut read = 0;
         let mut start = None;
         if !keys::is_possible_partition(pk) {
-            return Ok(items);
+            return Ok(());
         }
         loop {
-            let left = range.limit.map(|limit| limit.saturating_sub(items.len()));
+            let left = range.limit.map(|limit| limit.saturating_sub(read));
             if left == Some(0) {
-                return Ok(items);
+                return Ok(());
             }
             let mut values = HashMap::from([(":pk".to_owned(), AttributeValue::S(pk.to_owned()))]);
             let condition = match (&range.from, &range.to) {
@@ -144,10 +160,13 @@ impl TenantStore {
                 .map_err(|error| store_error("Query", &error))?;
             note(&call, Units::Read, answer.consumed_capacity());
             drop(call);
-            items.extend(answer.items.unwrap_or_default());
+            for item in answer.items.unwrap_or_default() {
+                read += 1;
+                visit(item)?;
+            }
             match answer.last_evaluated_key {
                 Some(last) if !last.is_empty() => start = Some(last),
-                _ => return Ok(items),
+                _ => return Ok(()),
             }
         }
     }

@@ -118,7 +118,7 @@ impl TenantStore {
     }
 
     /// Every resource of a type that `keep` keeps, in id order: ranges of ids are queried at the same time, as many as
-    /// `total` is worth.
+    /// `total` is worth. What is not kept is held no longer than its page.
     pub(crate) async fn collection(
         &self,
         resource_type: ResourceType,
@@ -136,14 +136,26 @@ impl TenantStore {
                 limit: None,
             })
             .collect();
-        let found = try_join_all(ranges.iter().map(|range| self.query(&partition, range))).await?;
+        let parts = ranges.iter().map(|range| self.kept_in(resource_type, &partition, range, &keep));
+        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+    }
+
+    async fn kept_in(
+        &self,
+        resource_type: ResourceType,
+        partition: &str,
+        range: &Range,
+        keep: &impl Fn(&Stored) -> bool,
+    ) -> Result<Vec<Stored>, StoreError> {
         let mut kept = Vec::new();
-        for item in found.iter().flatten() {
-            let stored = items::stored(resource_type, item)?;
+        self.query_each(partition, range, |item| {
+            let stored = items::stored(resource_type, &item)?;
             if keep(&stored) {
                 kept.push(stored);
             }
-        }
+            Ok(())
+        })
+        .await?;
         Ok(kept)
     }
 
