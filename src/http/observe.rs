@@ -11,6 +11,10 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// In which every request is answered: API Gateway gives up after 29 or 30 s, and its answer would be no SCIM error.
 pub const ANSWER_TIME: Duration = Duration::from_secs(25);
@@ -21,16 +25,14 @@ pub const WRITE_TIME: Duration = Duration::from_secs(18);
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it; unset, the requests
+/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it (`warn`, `scimlet=debug`, …); unset, the requests
 /// and what libraries call errors.
 pub fn log_to_stderr() {
-    let filter = ambient::variable("RUST_LOG").unwrap_or_else(|| "error,scimlet=info".into());
-    let logger = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr);
+    let filter = ambient::variable("RUST_LOG")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR).with_target("scimlet", LevelFilter::INFO));
+    let layer = fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr);
+    let logger = tracing_subscriber::registry().with(layer).with(filter);
     // A second call, in a test, changes nothing.
     let _set_already = logger.try_init();
 }

@@ -6,6 +6,24 @@ use super::error::{ScimError, ScimType};
 use super::schema::{Attribute, Mutability, ResourceSchema};
 use serde_json::Value;
 
+/// Gives `after`, the body of a PUT, the immutable attributes of `before` that it leaves out: what is not sent is not
+/// changed (RFC 7644 section 3.5.1).
+pub fn keep_immutable(schema: &ResourceSchema, before: &Object, after: &mut Object) {
+    for (extension, definition) in schema.attributes().filter(|(_, found)| found.mutability == Mutability::Immutable) {
+        let Some(uri) = extension else {
+            if let (None, Some(value)) = (after.get(&definition.name), before.get(&definition.name)) {
+                after.insert(definition.name.clone(), value.clone());
+            }
+            continue;
+        };
+        let Some(value) = before.get(uri).and_then(|found| found.get(&definition.name)) else { continue };
+        let extension = after.entry(uri).or_insert_with(|| Value::Object(Object::new()));
+        if let Some(extension) = extension.as_object_mut() {
+            extension.entry(&definition.name).or_insert_with(|| value.clone());
+        }
+    }
+}
+
 /// Checks the step from `before` (empty for a new resource) to `after`.
 ///
 /// # Errors

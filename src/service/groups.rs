@@ -103,8 +103,13 @@ impl Service {
         let schema = self.schema(GROUP);
         let mut kept = validation::accept(schema, body, &mut caller.quirks)?;
         let edits = [MemberEdit::Replace(members::take_members(&mut kept)?)];
-        let kept = validation::settle(schema, kept)?;
-        let done = self.change_group(caller, id, "replace", &edits, preconditions, |_, _, _| Ok(kept.clone())).await?;
+        let done = self
+            .change_group(caller, id, "replace", &edits, preconditions, |_, _, before| {
+                let mut kept = kept.clone();
+                rules::keep_immutable(schema, before, &mut kept);
+                Ok(validation::settle(schema, kept)?)
+            })
+            .await?;
         self.changed_answer(caller, done, projection).await
     }
 

@@ -89,6 +89,7 @@ impl Service {
             if let (None, Some(active)) = (kept.get("active"), before.get("active")) {
                 kept.insert("active".into(), active.clone());
             }
+            rules::keep_immutable(service.schema(USER), before, &mut kept);
             Ok(validation::settle(service.schema(USER), kept)?)
         })
         .await

@@ -344,3 +344,14 @@ async fn section_3_12_the_status_in_the_body_is_the_status_of_the_answer() {
         assert!(answer.detail().contains(word), "{}", answer.text);
     }
 }
+
+// Section 7.8
+#[tokio::test]
+async fn section_7_8_a_composed_and_a_decomposed_letter_are_one_name() {
+    let app = App::start().await;
+    let jose = app.user("jos\u{e9}").await;
+    app.post("/Users", json!({ "userName": "JOSE\u{301}" })).await.is_error(409, Some("uniqueness"));
+    for filter in ["userName eq \"Jose\u{301}\"", "userName co \"SE\u{301}\""] {
+        assert_eq!(app.find("/Users", filter).await.expect(200).ids(), std::slice::from_ref(&jose), "{filter}");
+    }
+}

@@ -270,6 +270,10 @@ async fn what_is_immutable_is_set_once() {
         }
         let change = app.put(path, user(&name, json!({ "serial": "S2" })));
         refused(&app, change, 400, Some("mutability")).await;
+        // Left out of a PUT it is not changed, in the extension and with it.
+        let without = app.put(path, user(&name, json!({ "level": 6 }))).await.expect(200);
+        assert_eq!(without.body[BADGE], json!({ "level": 6, "serial": "S1" }));
+        assert_eq!(app.put(path, json!({ "userName": name })).await.expect(200).body[BADGE], json!({ "serial": "S1" }));
         // The same value, beside another that changes.
         let same = user(&name, json!({ "serial": "S1", "level": 7 }));
         assert_eq!(app.put(path, same).await.expect(200).body[BADGE], json!({ "serial": "S1", "level": 7 }));
