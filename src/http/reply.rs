@@ -5,7 +5,7 @@ use crate::protocol::error::ScimError;
 use crate::protocol::representation;
 use crate::service::{Answer, ServiceError};
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
@@ -36,11 +36,11 @@ impl Reply {
         match self {
             Self::Created(answer) => {
                 let location = representation::location(base_url, answer.meta.resource_type, &answer.meta.id);
-                let mut response = resource(StatusCode::CREATED, answer, request);
+                let mut response = resource(StatusCode::CREATED, answer, request, base_url);
                 set(&mut response, LOCATION, &location);
                 response
             }
-            Self::Resource(answer) => resource(StatusCode::OK, answer, request),
+            Self::Resource(answer) => resource(StatusCode::OK, answer, request, base_url),
             Self::Document(document) => json(StatusCode::OK, &Value::Object(document), request),
             Self::NotModified(answer) => {
                 let mut response = empty(StatusCode::NOT_MODIFIED);
@@ -52,10 +52,13 @@ impl Reply {
     }
 }
 
-fn resource(status: StatusCode, answer: Answer, request: &HeaderMap) -> Response {
+/// RFC 7643 section 3.1: `Content-Location` is the resource's `meta.location`, also when `attributes` leaves that out.
+fn resource(status: StatusCode, answer: Answer, request: &HeaderMap, base_url: &str) -> Response {
     let etag = answer.meta.etag();
+    let location = representation::location(base_url, answer.meta.resource_type, &answer.meta.id);
     let mut response = json(status, &Value::Object(answer.resource), request);
     set(&mut response, ETAG, &etag);
+    set(&mut response, CONTENT_LOCATION, &location);
     response
 }
 

@@ -239,3 +239,24 @@ async fn both_resource_types_have_the_common_attributes_and_external_id_is_the_c
         assert_eq!(list.ids().len(), 2);
     }
 }
+
+// Section 3.1
+#[tokio::test]
+async fn section_3_1_content_location_is_meta_location() {
+    let app = App::start().await;
+    let created = app.post("/Users", json!({ "userName": "ann" })).await.expect(201);
+    let location = created.body["meta"]["location"].as_str().unwrap().to_owned();
+    let path = format!("/Users/{}", created.id());
+    let title = json!([{ "op": "add", "path": "title", "value": "x" }]);
+    let answers = [
+        created,
+        app.get(&path).await.expect(200),
+        app.get(&format!("{path}?attributes=userName")).await.expect(200),
+        app.operations(&path, title).await.expect(200),
+        app.put(&path, json!({ "userName": "ann" })).await.expect(200),
+    ];
+    for answer in answers {
+        assert_eq!(answer.headers["content-location"], location, "{}", answer.text);
+    }
+    assert!(!app.get("/Users").await.expect(200).headers.contains_key("content-location"));
+}
