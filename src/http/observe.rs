@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -25,8 +26,11 @@ pub const WRITE_TIME: Duration = Duration::from_secs(18);
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it (`warn`, `scimlet=debug`, …); unset, the requests
-/// and what libraries call errors.
+/// Members that a log line names.
+const NAMED_MEMBERS: usize = 20;
+
+/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it (`warn`, `scimlet=debug`,
+/// …); unset, the requests and what libraries call errors.
 pub fn log_to_stderr() {
     let filter = ambient::variable("RUST_LOG")
         .and_then(|text| text.parse().ok())
@@ -43,7 +47,7 @@ pub struct Trace {
     pub tenant: String,
     pub actor: String,
     pub quirks: Quirks,
-    pub skipped_members: Vec<String>,
+    pub skipped_members: BTreeSet<String>,
     /// How a query was answered.
     pub plan: Option<&'static str>,
     /// What the table said; never a client's error.
@@ -78,7 +82,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         tenant = trace.tenant.as_str(),
         actor = trace.actor.as_str(),
         quirks = trace.quirks.names().join(","),
-        skipped_members = trace.skipped_members.join(","),
+        skipped_members = named(&trace.skipped_members),
         plan = trace.plan,
         error = failure.or(trace.failure.as_deref()),
         dynamodb.calls = cost.calls,
@@ -93,6 +97,18 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         set(&mut response, "server-timing", &server_timing(&cost, trace.plan));
     }
     response
+}
+
+/// The first of these ids, and how many more there are. A client may send anything for an id, an e-mail address too: what
+/// this server cannot have given is counted and not named.
+fn named(ids: &BTreeSet<String>) -> String {
+    let is_given = |id: &&String| id.len() == 36 && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    let mut names: Vec<&str> = ids.iter().filter(is_given).take(NAMED_MEMBERS).map(String::as_str).collect();
+    let more = format!("and {} more", ids.len() - names.len());
+    if names.len() < ids.len() {
+        names.push(&more);
+    }
+    names.join(",")
 }
 
 /// `/Users/{id}`: the endpoint without what the router stands it under.

@@ -61,7 +61,7 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
         deadline: crate::ambient::monotonic() + super::observe::WRITE_TIME,
         meter: extension(parts.extensions.get::<Meter>()),
         quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
-        skipped_members: Vec::new(),
+        skipped_members: std::collections::BTreeSet::new(),
         plan: None,
         cursor_secret: owner.digest,
     };

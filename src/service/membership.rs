@@ -159,7 +159,7 @@ impl Plan {
             ))
             .into());
         }
-        caller.skipped_members.clone_from(&self.unknown);
+        caller.skipped_members.extend(self.unknown.iter().cloned());
         Ok(())
     }
 

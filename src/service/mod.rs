@@ -20,6 +20,7 @@ use crate::protocol::representation::Meta;
 use crate::protocol::schema::{ResourceSchema, ResourceType, Schemas};
 use crate::store::meter::Meter;
 use crate::store::{Store, TenantStore};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,8 +49,8 @@ pub struct Caller {
     pub meter: Meter,
     /// The quirks that fired.
     pub quirks: Quirks,
-    /// Ids of members that do not exist and were left out.
-    pub skipped_members: Vec<String>,
+    /// What the client named as members, does not exist, and was left out: by all operations of the request.
+    pub skipped_members: BTreeSet<String>,
     /// How a query was answered: `point`, `lookup`, `range` or `walk`.
     pub plan: Option<&'static str>,
     /// Digest of the token: cursors are sealed with it.

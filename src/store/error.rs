@@ -20,7 +20,7 @@ pub enum StoreError {
     /// An item that does not have the shape this version writes.
     #[error("item {pk} / {sk} has no usable '{attribute}'")]
     Corrupt {
-        /// Partition key.
+        /// Partition key, without the value that a lookup key holds.
         pk: String,
         /// Sort key.
         sk: String,

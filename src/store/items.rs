@@ -113,7 +113,9 @@ struct Reader<'a>(&'a Item);
 impl<'a> Reader<'a> {
     fn corrupt(&self, attribute: &'static str) -> StoreError {
         let key = |name: &str| self.optional(name).unwrap_or_default().to_owned();
-        StoreError::Corrupt { pk: key(PK), sk: key(SK), attribute }
+        // `T#default#KEY` of a lookup key: what follows is a person's, and this text goes into the log.
+        let pk = key(PK).splitn(4, '#').take(3).collect::<Vec<_>>().join("#");
+        StoreError::Corrupt { pk, sk: key(SK), attribute }
     }
 
     fn optional(&self, name: &str) -> Option<&'a str> {

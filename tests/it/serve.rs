@@ -150,7 +150,17 @@ fn no_password_token_or_personal_text_reaches_the_log() {
     let patch = |operation: Value| json!({ "Operations": [operation] });
     let password = patch(json!({ "op": "Replace", "path": "password", "value": "secret-pass" }));
     let wrong = patch(json!({ "op": "replace", "path": "title", "value": { "secret-key": 1 } }));
+    // Unknown members are named in the log; what cannot be an id is not, as it may be an e-mail address.
+    let unknown = "6c5bb468-14b2-4183-baf2-06d523e03bd3";
+    let group = json!({ "displayName": "secret team", "members": [
+        { "value": id }, { "value": unknown }, { "value": "secret-member@example.com" },
+    ]});
+    let bulk = json!({ "Operations": [
+        { "method": "PUT", "path": path, "data": { "userName": "secret-name" } },
+    ]});
     for (method, path, body, status) in [
+        ("POST", "/Groups", Some(&group), 201),
+        ("POST", "/Bulk", Some(&bulk), 200),
         ("POST", "/Users", Some(&user), 409),
         ("PUT", path.as_str(), Some(&user), 200),
         ("PATCH", &path, Some(&password), 200),
@@ -165,7 +175,8 @@ fn no_password_token_or_personal_text_reaches_the_log() {
     assert_eq!(server.get("/Users").0, 401);
     server.kill();
     let text = std::fs::read_to_string(log).unwrap();
-    assert_eq!(text.lines().count(), 9, "a line a request: {text}");
+    assert_eq!(text.lines().count(), 11, "a line a request: {text}");
+    assert!(text.contains(unknown), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }
 

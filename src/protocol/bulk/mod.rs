@@ -187,16 +187,17 @@ fn target(path: &str) -> Result<(ResourceType, Option<String>), ScimError> {
             .into_iter()
             .find(|known| known.endpoint()[1..].eq_ignore_ascii_case(segment))
     };
-    match segments[..] {
-        [segment] if endpoint(segment).is_some() => Ok((endpoint(segment).unwrap_or(ResourceType::User), None)),
-        [.., segment, id] if endpoint(segment).is_some() => {
-            Ok((endpoint(segment).unwrap_or(ResourceType::User), Some(id.to_owned())))
-        }
-        _ => Err(ScimError::bad_request(
+    let found = match segments[..] {
+        [segment] => endpoint(segment).map(|resource_type| (resource_type, None)),
+        [.., segment, id] => endpoint(segment).map(|resource_type| (resource_type, Some(id.to_owned()))),
+        [] => None,
+    };
+    found.ok_or_else(|| {
+        ScimError::bad_request(
             ScimType::InvalidPath,
             format!("The path '{path}' is neither /Users, /Groups nor a resource below them."),
-        )),
-    }
+        )
+    })
 }
 
 /// The bulk response.
