@@ -52,6 +52,11 @@ files = [file for file in sorted(directory.glob("*.json")) if file.name != "env.
 for file in files:
     name = file.name
     event = json.loads(file.read_text(encoding="utf-8"))
+    if event.get("detail-type") == "Scheduled Event":
+        scheduled = {resource["Properties"]["Handler"] for resource in resources.values()
+                     if resource["Type"] == "AWS::Lambda::Function"} - set(handler_of.values())
+        check(file.stem in scheduled, name, f"no function without a route has the handler {file.stem}")
+        continue
     headers = {key.lower(): value for key, value in event["headers"].items()}
     check(headers.get("authorization") == f"Bearer {token}", name, "has another token than env.json")
     if event.get("version") == "2.0":

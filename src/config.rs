@@ -2,6 +2,7 @@
 
 use crate::protocol::schema::{SchemaError, Schemas};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use subtle::ConstantTimeEq;
 
 /// Tenant of a deployment that has one.
@@ -9,6 +10,9 @@ pub const DEFAULT_TENANT: &str = "default";
 
 /// Resources that one query may read when `SCIM_MAX_WALK` is unset. At 1 KB each that is 25,000 read units.
 const DEFAULT_MAX_WALK: u64 = 100_000;
+/// Bytes of an answer when `SCIM_MAX_ANSWER_BYTES` is unset: the 6 MB that a Lambda function may send (Lambda quotas,
+/// invocation payload), less 16 KB for status and headers.
+const DEFAULT_MAX_ANSWER_BYTES: u64 = 6 * 1024 * 1024 - 16 * 1024;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub struct Config {
     pub quirks: bool,
     /// `SCIM_MAX_WALK`: how many resources one query may read. Past it a filter needs an indexed attribute.
     pub max_walk: u64,
+    /// `SCIM_MAX_ANSWER_BYTES`: what an answer may hold, in bytes as Lambda sends them.
+    pub max_answer_bytes: usize,
     /// `TABLE_NAME` and `DYNAMODB_ENDPOINT`.
     pub table: Table,
 }
@@ -81,12 +87,12 @@ impl Config {
     ///
     /// The first variable that cannot be used, and what it should hold.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let flag = |name: &'static str, default: bool| match variable(name) {
+        let flag = |name: &'static str, default: bool| flag(name, variable(name), default);
+        let number = |name: &'static str, default: u64| match variable(name) {
             None => Ok(default),
-            Some(value) => match value.to_ascii_lowercase().as_str() {
-                "1" | "true" => Ok(true),
-                "0" | "false" => Ok(false),
-                _ => Err(ConfigError::NotABoolean { name, value }),
+            Some(value) => match value.parse().ok().filter(|&number| number > 0) {
+                Some(number) => Ok(number),
+                None => Err(ConfigError::NotANumber { name, value }),
             },
         };
         let base_url = variable("SCIM_BASE_URL").map(|url| url.trim_end_matches('/').to_owned());
@@ -97,35 +103,56 @@ impl Config {
         if let Some(url) = base_url.as_ref().filter(|url| !is_base(url)) {
             return Err(ConfigError::BaseUrl(url.clone()));
         }
-        let mut schemas = Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?;
-        for path in
-            variable("SCIM_SCHEMAS").unwrap_or_default().split(',').map(str::trim).filter(|path| !path.is_empty())
-        {
-            let files =
-                schema_files(path).map_err(|source| ConfigError::SchemaFile { path: path.to_owned(), source })?;
-            for (file, text) in files {
-                schemas.add(&file, &text)?;
-            }
-        }
         Ok(Self {
             enabled: flag("SCIM_ENABLED", true)?,
             tokens: Tokens::read(variable("SCIM_TOKEN_SHA256").as_deref(), variable("SCIM_TOKEN").as_deref())?,
             base_url,
             server_timing: flag("SCIM_SERVER_TIMING", false)?,
-            schemas: if flag("SCIM_STRICT", false)? { schemas.strict() } else { schemas },
+            schemas: read_schemas(&variable)?,
             quirks: flag("SCIM_QUIRKS", true)?,
-            max_walk: match variable("SCIM_MAX_WALK") {
-                None => DEFAULT_MAX_WALK,
-                Some(value) => match value.parse().ok().filter(|&number| number > 0) {
-                    Some(number) => number,
-                    None => return Err(ConfigError::NotANumber { name: "SCIM_MAX_WALK", value }),
-                },
-            },
-            table: Table {
-                name: variable("TABLE_NAME").unwrap_or_else(|| "scimlet".into()),
-                endpoint: variable("DYNAMODB_ENDPOINT"),
-            },
+            max_walk: number("SCIM_MAX_WALK", DEFAULT_MAX_WALK)?,
+            max_answer_bytes: number("SCIM_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES)?
+                .try_into()
+                .unwrap_or(usize::MAX),
+            table: Table::read(&variable),
         })
+    }
+}
+
+impl Table {
+    /// Reads the variables that say where the table is, as [`Config::read`] does.
+    #[must_use]
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            name: variable("TABLE_NAME").unwrap_or_else(|| "scimlet".into()),
+            endpoint: variable("DYNAMODB_ENDPOINT"),
+        }
+    }
+}
+
+/// Reads the variables that say what the schemas are, as [`Config::read`] does.
+///
+/// # Errors
+///
+/// The first variable that cannot be used, and what it should hold.
+pub fn read_schemas(variable: impl Fn(&str) -> Option<String>) -> Result<Schemas, ConfigError> {
+    let flag = |name: &'static str, default: bool| flag(name, variable(name), default);
+    let mut schemas = Schemas::load(flag("SCIM_GROUP_NAME_UNIQUE", true)?)?;
+    for path in variable("SCIM_SCHEMAS").unwrap_or_default().split(',').map(str::trim).filter(|path| !path.is_empty()) {
+        let files = schema_files(path).map_err(|source| ConfigError::SchemaFile { path: path.to_owned(), source })?;
+        for (file, text) in files {
+            schemas.add(&file, &text)?;
+        }
+    }
+    Ok(if flag("SCIM_STRICT", false)? { schemas.strict() } else { schemas })
+}
+
+fn flag(name: &'static str, value: Option<String>, default: bool) -> Result<bool, ConfigError> {
+    let Some(value) = value else { return Ok(default) };
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(ConfigError::NotABoolean { name, value }),
     }
 }
 
@@ -162,7 +189,7 @@ impl Tokens {
             let problem = |problem| ConfigError::Token { entry: entry.to_owned(), problem };
             let (name, digest) = entry.rsplit_once(':').ok_or_else(|| problem("there is no ':'"))?;
             let (tenant, label) = name.split_once('/').unwrap_or((DEFAULT_TENANT, name));
-            if !is_name(tenant, b".-") {
+            if !is_tenant(tenant) {
                 return Err(problem("a tenant has 1 to 64 letters, digits, '.' and '-'"));
             }
             if !is_name(label, b"._-") {
@@ -184,6 +211,12 @@ impl Tokens {
         Ok(Self(tokens))
     }
 
+    /// The tenants that have a token, each once.
+    #[must_use]
+    pub fn tenants(&self) -> BTreeSet<&str> {
+        self.0.iter().map(|owner| owner.tenant.as_str()).collect()
+    }
+
     /// The owner of a token. Every digest is compared, each in constant time.
     #[must_use]
     pub fn owner(&self, token: &str) -> Option<&TokenOwner> {
@@ -197,6 +230,12 @@ impl Tokens {
         }
         found
     }
+}
+
+/// Whether a tenant may have this name: 1 to 64 letters, digits, `.` and `-`.
+#[must_use]
+pub fn is_tenant(name: &str) -> bool {
+    is_name(name, b".-")
 }
 
 /// Letters, digits and `others`: what may stand in a key of the table, where `#` separates, and in a log.

@@ -2,16 +2,16 @@
 //! need no token: some clients read them before they have one.
 
 use super::Api;
-use super::reply::{self, Reply};
+use super::reply;
 use super::request;
-use crate::protocol::Object;
 use crate::protocol::discovery;
 use crate::protocol::error::ScimError;
-use crate::protocol::list;
+use crate::protocol::list::ListResponse;
 use crate::protocol::schema::ResourceType;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use serde::Serialize;
 
 pub async fn base(State(api): State<Api>, request: Request) -> Response {
     answer(&api, &request, |base_url| Ok(discovery::base(base_url, api.service.schemas())))
@@ -22,7 +22,9 @@ pub async fn service_provider_config(State(api): State<Api>, request: Request) -
 }
 
 pub async fn resource_types(State(api): State<Api>, request: Request) -> Response {
-    answer(&api, &request, |base_url| Ok(all(discovery::resource_types(base_url, api.service.schemas()))))
+    answer(&api, &request, |base_url| {
+        Ok(ListResponse::of_all(discovery::resource_types(base_url, api.service.schemas())))
+    })
 }
 
 pub async fn resource_type(State(api): State<Api>, name: PathOf, request: Request) -> Response {
@@ -37,7 +39,7 @@ pub async fn resource_type(State(api): State<Api>, name: PathOf, request: Reques
 }
 
 pub async fn schemas(State(api): State<Api>, request: Request) -> Response {
-    answer(&api, &request, |base_url| Ok(all(discovery::schemas(base_url, api.service.schemas()))))
+    answer(&api, &request, |base_url| Ok(ListResponse::of_all(discovery::schemas(base_url, api.service.schemas()))))
 }
 
 pub async fn schema(State(api): State<Api>, uri: PathOf, request: Request) -> Response {
@@ -55,15 +57,11 @@ fn text(segment: PathOf) -> String {
     segment.map(|Path(text)| text).unwrap_or_default()
 }
 
-fn all(documents: Vec<Object>) -> Object {
-    list::list_response(documents.len(), Some(1), documents)
-}
-
-fn answer(api: &Api, request: &Request, document: impl FnOnce(&str) -> Result<Object, ScimError>) -> Response {
+fn answer<T: Serialize>(api: &Api, request: &Request, document: impl FnOnce(&str) -> Result<T, ScimError>) -> Response {
     let base_url = request::base_url(request, api);
     let checked = request::check_enabled(api).and_then(|()| check_filter(request));
     match checked.and_then(|()| document(&base_url)) {
-        Ok(document) => Reply::Document(document).into_response(request.headers(), &base_url),
+        Ok(document) => reply::document(&document, request.headers(), api.config.max_answer_bytes),
         Err(error) => reply::error(&error, request.headers()),
     }
 }

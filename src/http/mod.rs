@@ -2,6 +2,7 @@
 
 mod bulk;
 mod discovery;
+mod encode;
 mod groups;
 mod mount;
 mod observe;
@@ -9,10 +10,12 @@ mod reply;
 mod request;
 mod route;
 mod search;
+mod sweep;
 mod users;
 
 pub use observe::{RequestId, log_to_stderr};
 pub use route::Route;
+pub use sweep::{ABANDONED_AFTER, sweep};
 
 use crate::config::Config;
 use crate::service::Service;
@@ -31,7 +34,7 @@ impl Api {
     /// The service provider that `config` describes, over a table.
     #[must_use]
     pub fn new(config: Config, store: Store) -> Self {
-        let service = Service::new(store, config.schemas.clone(), config.max_walk);
+        let service = Service::new(store, config.schemas.clone(), config.max_walk, config.max_answer_bytes);
         Self { service, config: Arc::new(config) }
     }
 }

@@ -50,6 +50,8 @@ pub struct Trace {
     pub skipped_members: BTreeSet<String>,
     /// How a query was answered.
     pub plan: Option<&'static str>,
+    /// What became of a change that no single transaction held.
+    pub redo: Option<&'static str>,
     /// What the table said; never a client's error.
     pub failure: Option<String>,
 }
@@ -84,6 +86,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         quirks = trace.quirks.names().join(","),
         skipped_members = named(&trace.skipped_members),
         plan = trace.plan,
+        redo = trace.redo,
         error = failure.or(trace.failure.as_deref()),
         dynamodb.calls = cost.calls,
         dynamodb.round_trips = cost.round_trips,

@@ -1,14 +1,19 @@
 //! The only builder of responses.
 
+use super::encode::{Encoded, TooLarge, accepts_gzip, encode};
 use crate::protocol::Object;
 use crate::protocol::error::ScimError;
-use crate::protocol::representation;
+use crate::protocol::list::ListResponse;
+use crate::protocol::members;
+use crate::protocol::representation::{self, Meta, Shown};
 use crate::service::{Answer, ServiceError};
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use serde_json::Value;
+use serde::Serialize;
 
 /// Media type of SCIM (RFC 7644 section 8.1).
 const SCIM_JSON: &str = "application/scim+json";
@@ -20,8 +25,12 @@ const JSON: &str = "application/json";
 pub enum Reply {
     /// 201 with the resource and its location.
     Created(Answer),
+    /// 200 with the resource after a change.
+    Changed(Answer),
     /// 200 with the resource.
     Resource(Answer),
+    /// 200 with a page of resources.
+    List(ListResponse<Shown>),
     /// 200 with a document that has no version.
     Document(Object),
     /// 304.
@@ -31,17 +40,24 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The response to a request with these headers.
-    pub fn into_response(self, request: &HeaderMap, base_url: &str) -> Response {
+    /// The response to a request with these headers. `limit` is what an answer may hold, in bytes as [`encode`] counts
+    /// them: a query past it gets an error, and a change, which has happened, an answer without the members.
+    pub fn into_response(self, request: &HeaderMap, base_url: &str, limit: usize) -> Response {
         match self {
             Self::Created(answer) => {
                 let location = representation::location(base_url, answer.meta.resource_type, &answer.meta.id);
-                let mut response = resource(StatusCode::CREATED, answer, request, base_url);
+                let mut response = after_change(StatusCode::CREATED, answer, request, base_url, limit);
                 set(&mut response, LOCATION, &location);
                 response
             }
-            Self::Resource(answer) => resource(StatusCode::OK, answer, request, base_url),
-            Self::Document(document) => json(StatusCode::OK, &Value::Object(document), request),
+            Self::Changed(answer) => after_change(StatusCode::OK, answer, request, base_url, limit),
+            Self::Resource(answer) => {
+                let id = answer.meta.id.clone();
+                let response = resource(StatusCode::OK, answer, request, base_url, limit);
+                response.unwrap_or_else(|_| error(&too_large(&id, limit, request), request))
+            }
+            Self::List(list) => document(&list, request, limit),
+            Self::Document(found) => document(&found, request, limit),
             Self::NotModified(answer) => {
                 let mut response = empty(StatusCode::NOT_MODIFIED);
                 set(&mut response, ETAG, &answer.meta.etag());
@@ -53,13 +69,41 @@ impl Reply {
 }
 
 /// RFC 7643 section 3.1: `Content-Location` is the resource's `meta.location`, also when `attributes` leaves that out.
-fn resource(status: StatusCode, answer: Answer, request: &HeaderMap, base_url: &str) -> Response {
-    let etag = answer.meta.etag();
-    let location = representation::location(base_url, answer.meta.resource_type, &answer.meta.id);
-    let mut response = json(status, &Value::Object(answer.resource), request);
-    set(&mut response, ETAG, &etag);
-    set(&mut response, CONTENT_LOCATION, &location);
-    response
+fn resource(
+    status: StatusCode,
+    answer: Answer,
+    request: &HeaderMap,
+    base_url: &str,
+    limit: usize,
+) -> Result<Response, Box<Answer>> {
+    let Ok(mut response) = json(status, &answer.resource, request, limit) else { return Err(Box::new(answer)) };
+    let Meta { resource_type, id, .. } = &answer.meta;
+    set(&mut response, ETAG, &answer.meta.etag());
+    set(&mut response, CONTENT_LOCATION, &representation::location(base_url, *resource_type, id));
+    Ok(response)
+}
+
+fn after_change(status: StatusCode, answer: Answer, request: &HeaderMap, base_url: &str, limit: usize) -> Response {
+    resource(status, answer, request, base_url, limit)
+        .or_else(|answer| {
+            let answer = Answer { resource: answer.resource.without_members(), meta: answer.meta };
+            resource(status, answer, request, base_url, usize::MAX)
+        })
+        .unwrap_or_else(|_| internal(request))
+}
+
+/// 200 with a document, or the error that it is too large.
+pub fn document(document: &impl Serialize, request: &HeaderMap, limit: usize) -> Response {
+    json(StatusCode::OK, document, request, limit)
+        .unwrap_or_else(|TooLarge| error(&too_large("<id>", limit, request), request))
+}
+
+fn too_large(group_id: &str, limit: usize, request: &HeaderMap) -> ScimError {
+    let mut error = members::too_many_to_show(group_id, limit);
+    if !accepts_gzip(request) {
+        error.detail.push_str(" With 'Accept-Encoding: gzip' about four times as many fit.");
+    }
+    error
 }
 
 fn empty(status: StatusCode) -> Response {
@@ -68,11 +112,18 @@ fn empty(status: StatusCode) -> Response {
     response
 }
 
-fn json(status: StatusCode, body: &Value, request: &HeaderMap) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json(status: StatusCode, body: &impl Serialize, request: &HeaderMap, limit: usize) -> Result<Response, TooLarge> {
+    let Encoded { bytes, is_gzip, is_large } = encode(body, accepts_gzip(request), limit)?;
+    let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, media_type(request));
-    response
+    if is_gzip {
+        set(&mut response, CONTENT_ENCODING, "gzip");
+    }
+    if is_large {
+        set(&mut response, VARY, "accept-encoding");
+    }
+    Ok(response)
 }
 
 fn set(response: &mut Response, name: HeaderName, value: &str) {
@@ -99,7 +150,7 @@ fn media_type(request: &HeaderMap) -> &'static str {
 /// An error of the client's.
 pub fn error(error: &ScimError, request: &HeaderMap) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(status, &error.to_json(), request);
+    let mut response = json(status, &error.to_json(), request, usize::MAX).unwrap_or_else(|_| empty(status));
     if status == StatusCode::UNAUTHORIZED {
         set(&mut response, WWW_AUTHENTICATE, "Bearer");
     }

@@ -34,6 +34,7 @@ pub struct Exchange {
     parameters: Vec<(String, String)>,
     body: Bytes,
     id: Option<String>,
+    max_answer_bytes: usize,
 }
 
 impl FromRequest<Api> for Exchange {
@@ -63,6 +64,7 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
         quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
         skipped_members: std::collections::BTreeSet::new(),
         plan: None,
+        redo: None,
         cursor_secret: owner.digest,
     };
     // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
@@ -76,7 +78,8 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
     })?;
     // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
     let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id })
+    let max_answer_bytes = api.config.max_answer_bytes;
+    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id, max_answer_bytes })
 }
 
 /// 403 while `SCIM_ENABLED` is false.
@@ -126,7 +129,7 @@ impl Exchange {
             Err(other) => Some(other.to_string()),
         };
         let mut response = match result {
-            Ok(reply) => reply.into_response(&self.headers, &self.caller.base_url),
+            Ok(reply) => reply.into_response(&self.headers, &self.caller.base_url, self.max_answer_bytes),
             Err(error) => reply::service_error(&error, &self.headers),
         };
         response.extensions_mut().insert(Trace {
@@ -135,6 +138,7 @@ impl Exchange {
             quirks: self.caller.quirks,
             skipped_members: self.caller.skipped_members,
             plan: self.caller.plan,
+            redo: self.caller.redo,
             failure,
         });
         response

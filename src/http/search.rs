@@ -21,7 +21,7 @@ pub async fn search(State(api): State<Api>, mut exchange: Exchange) -> Response 
         let page = exchange.page()?;
         let queries =
             [query(&mut exchange, &api, ResourceType::User)?, query(&mut exchange, &api, ResourceType::Group)?];
-        Ok(Reply::Document(api.service.list_all(&mut exchange.caller, &queries, page).await?))
+        Ok(Reply::List(api.service.list_all(&mut exchange.caller, &queries, page).await?))
     };
     let result = result.await;
     exchange.finish(result)

@@ -33,7 +33,7 @@ pub async fn get(State(api): State<Api>, mut exchange: Exchange) -> Response {
 pub async fn list(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let query = exchange.query(&api, USER)?;
-        Ok(Reply::Document(api.service.list(&mut exchange.caller, USER, &query).await?))
+        Ok(Reply::List(api.service.list(&mut exchange.caller, USER, &query).await?))
     };
     let result = result.await;
     exchange.finish(result)
@@ -43,7 +43,7 @@ pub async fn search(State(api): State<Api>, mut exchange: Exchange) -> Response 
     let result = async {
         exchange.take_search_request()?;
         let query = exchange.query(&api, USER)?;
-        Ok(Reply::Document(api.service.list(&mut exchange.caller, USER, &query).await?))
+        Ok(Reply::List(api.service.list(&mut exchange.caller, USER, &query).await?))
     };
     let result = result.await;
     exchange.finish(result)
@@ -54,7 +54,7 @@ pub async fn replace(State(api): State<Api>, mut exchange: Exchange) -> Response
         let projection = exchange.projection(&api, USER)?;
         let (id, body, preconditions) = (exchange.id()?, exchange.json()?, exchange.preconditions());
         let caller = &mut exchange.caller;
-        Ok(Reply::Resource(api.service.replace_user(caller, &id, body, &preconditions, &projection).await?))
+        Ok(Reply::Changed(api.service.replace_user(caller, &id, body, &preconditions, &projection).await?))
     };
     let result = result.await;
     exchange.finish(result)
@@ -65,7 +65,7 @@ pub async fn patch(State(api): State<Api>, mut exchange: Exchange) -> Response {
         let projection = exchange.projection(&api, USER)?;
         let (id, body, preconditions) = (exchange.id()?, exchange.json()?, exchange.preconditions());
         let caller = &mut exchange.caller;
-        Ok(Reply::Resource(api.service.patch_user(caller, &id, &body, &preconditions, &projection).await?))
+        Ok(Reply::Changed(api.service.patch_user(caller, &id, &body, &preconditions, &projection).await?))
     };
     let result = result.await;
     exchange.finish(result)

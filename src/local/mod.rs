@@ -1,4 +1,9 @@
-//! What stands around the service provider on a desk: the embedded engine and the server.
+//! What stands around the service provider on a desk: the embedded engine, the server, and what fills and checks a table.
 
 pub mod engine;
+pub mod population;
+pub mod progress;
+pub mod seed;
 pub mod serve;
+pub mod table;
+pub mod verify;

@@ -1,15 +1,17 @@
 //! `scimlet serve`: every route, over HTTP.
 
-use super::engine::{self, Engine};
+use super::table::{OpenTable, TableError};
 use crate::ambient;
 use crate::config::{Config, ConfigError};
-use crate::http::{Api, Route, router};
-use crate::store::connect::connect;
-use crate::store::{Store, StoreError};
+use crate::http::{ABANDONED_AFTER, Api, Route, router, sweep};
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// The pause between two sweeps, and the longest time that one takes.
+const SWEPT_EVERY: Duration = Duration::from_secs(300);
 
 /// How to serve.
 #[derive(Debug, Clone)]
@@ -28,18 +30,8 @@ pub struct Options {
 pub enum ServeError {
     #[error("Cannot listen on {address}: {source}. Stop the program that uses it, or choose another with --listen.")]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("Cannot keep data in {}: {source}. Choose a folder that you may write with --data-dir, or use --in-memory.", folder.display())]
-    DataDir { folder: PathBuf, source: io::Error },
-    #[error("The embedded engine does not start: {0}.")]
-    Engine(io::Error),
-    #[error(
-        "No usable answer from DYNAMODB_ENDPOINT {endpoint} ({source}). Start the engine there, or unset DYNAMODB_ENDPOINT to use the embedded one."
-    )]
-    Endpoint { endpoint: String, source: StoreError },
-    #[error(
-        "Table {table} on AWS cannot be used ({source}). Deploy template.yaml and check region and credentials, or unset TABLE_NAME to use the embedded engine."
-    )]
-    Aws { table: String, source: StoreError },
+    #[error(transparent)]
+    Table(#[from] TableError),
     #[error("No random token can be made: {0}. Set SCIM_TOKEN.")]
     Token(String),
     #[error(transparent)]
@@ -51,15 +43,15 @@ pub enum ServeError {
 /// A server that listens and is not yet answering.
 #[derive(Debug)]
 pub struct Server {
+    api: Api,
     listener: tokio::net::TcpListener,
     router: Router,
     /// The URL to give to clients.
     pub base_url: String,
     /// The token, unless only its digest is configured.
     pub token: Option<String>,
-    /// Where the data is, in words.
-    pub table: String,
-    _engine: Option<Engine>,
+    /// Where the data is.
+    pub table: OpenTable,
 }
 
 impl Server {
@@ -77,27 +69,16 @@ impl Server {
             (None, Some(_)) => None,
             (None, None) => Some(ambient::random_token().map_err(|error| ServeError::Token(error.to_string()))?),
         };
-        let mut config = Config::read(|name| match name {
+        let config = Config::read(|name| match name {
             "SCIM_TOKEN" => token.clone(),
             "SCIM_BASE_URL" => options.base_url.clone().or_else(|| variable(name)),
             _ => variable(name),
         })?;
-        let on_aws = config.table.endpoint.is_none() && variable("TABLE_NAME").is_some();
-        let running = if config.table.endpoint.is_none() && !on_aws { Some(start_engine(options)?) } else { None };
-        let table = match (&running, &config.table.endpoint, &options.data_dir) {
-            (Some(_), _, None) => "in memory: gone when this ends".to_owned(),
-            (Some(_), _, Some(folder)) => format!("{} (embedded engine)", folder.join(engine::FILE).display()),
-            (None, Some(endpoint), _) => format!("{} at {endpoint}", config.table.name),
-            (None, None, _) => format!("{} on AWS", config.table.name),
-        };
-        if let Some(engine) = &running {
-            config.table.endpoint = Some(engine.endpoint().to_owned());
-        }
-        let store = connect(&config.table).await;
-        prepare(&store, &config, on_aws).await?;
+        let table = OpenTable::open(options.data_dir.as_deref(), true, variable).await?;
         let base_url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}/scim/v2"));
-        let router = router(&Api::new(config, store), &Route::ALL);
-        Ok(Self { listener, router, base_url, token, table, _engine: running })
+        let api = Api::new(config, table.store.clone());
+        let router = router(&api, &Route::ALL);
+        Ok(Self { api, listener, router, base_url, token, table })
     }
 
     /// Answers until `stop` is ready, and then until every request under way is answered.
@@ -106,25 +87,16 @@ impl Server {
     ///
     /// When the listener fails.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        axum::serve(self.listener, self.router).with_graceful_shutdown(stop).await.map_err(ServeError::Stopped)
+        let Self { api, listener, router, .. } = self;
+        let sweeps = tokio::spawn(async move {
+            loop {
+                // What it cannot do is in its log line, and for the next time.
+                let _swept = sweep(&api, SWEPT_EVERY, ABANDONED_AFTER).await;
+                tokio::time::sleep(SWEPT_EVERY).await;
+            }
+        });
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+        sweeps.abort();
+        served.map_err(ServeError::Stopped)
     }
-}
-
-fn start_engine(options: &Options) -> Result<Engine, ServeError> {
-    match &options.data_dir {
-        None => Engine::in_memory().map_err(ServeError::Engine),
-        Some(folder) => {
-            Engine::persistent(folder).map_err(|source| ServeError::DataDir { folder: folder.clone(), source })
-        }
-    }
-}
-
-/// Makes the table on a local engine; on AWS it has to be there.
-async fn prepare(store: &Store, config: &Config, on_aws: bool) -> Result<(), ServeError> {
-    if on_aws {
-        let table = config.table.name.clone();
-        return store.check_table().await.map_err(|source| ServeError::Aws { table, source });
-    }
-    let endpoint = config.table.endpoint.clone().unwrap_or_default();
-    store.create_table_if_missing().await.map_err(|source| ServeError::Endpoint { endpoint, source })
 }

@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::bulk::MAX_BULK_OPERATIONS;
-use super::list::{self, MAX_COUNT};
+use super::list::{ListResponse, MAX_COUNT};
 use super::schema::{ResourceType, Schemas};
 use serde_json::{Value, json};
 
@@ -99,9 +99,8 @@ fn schema_document(base_url: &str, document: &Object) -> Object {
 /// The bare base URL: a `ListResponse` of the resource types, so that a client that only looks whether something is
 /// there finds what there is.
 #[must_use]
-pub fn base(base_url: &str, known: &Schemas) -> Object {
-    let types = resource_types(base_url, known);
-    list::list_response(types.len(), Some(1), types)
+pub fn base(base_url: &str, known: &Schemas) -> ListResponse<Object> {
+    ListResponse::of_all(resource_types(base_url, known))
 }
 
 fn object(value: Value) -> Object {

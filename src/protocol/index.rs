@@ -54,6 +54,16 @@ fn attributes(schema: &ResourceSchema) -> Vec<(AttributePath, bool, bool)> {
     attributes
 }
 
+/// The names of the indexed attributes, as [`IndexedValue`] has them.
+#[must_use]
+pub fn names(schema: &ResourceSchema) -> Vec<String> {
+    attributes(schema).into_iter().map(|(path, ..)| name(schema, &path)).collect()
+}
+
+fn name(schema: &ResourceSchema, path: &AttributePath) -> String {
+    format!("{}.{path}", schema.resource_type.name())
+}
+
 fn indexed_value(
     schema: &ResourceSchema,
     path: &AttributePath,
@@ -62,7 +72,7 @@ fn indexed_value(
     text: &str,
 ) -> IndexedValue {
     IndexedValue {
-        attribute: format!("{}.{path}", schema.resource_type.name()),
+        attribute: name(schema, path),
         value: if case_exact { text.to_owned() } else { case::fold(text) },
         is_unique,
     }
@@ -102,6 +112,20 @@ pub fn lookup(schema: &ResourceSchema, filter: &Filter) -> Option<Lookup> {
         }
         _ => None,
     }
+}
+
+/// The group whose users a filter asks for, if it asks for nothing else.
+#[must_use]
+pub fn group_of_members<'f>(schema: &ResourceSchema, filter: &'f Filter) -> Option<&'f str> {
+    let text = match filter {
+        Filter::Compare(_, Operator::Equal, CompareValue::Text(text)) => text.as_str(),
+        Filter::Value(_, inner) => match &**inner {
+            Filter::Compare(_, Operator::Equal, CompareValue::Text(text)) => text.as_str(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    matches!(lookup(schema, filter)?, Lookup::MembersOfGroup(_)).then_some(text)
 }
 
 fn rank(lookup: &Lookup) -> u8 {

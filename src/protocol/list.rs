@@ -1,8 +1,7 @@
 //! Paging and the `ListResponse` message (RFC 7644 sections 3.4.2 and 3.4.2.4).
 
-use super::Object;
 use super::error::ScimError;
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// Schema URI of a `ListResponse`.
 pub const LIST_RESPONSE_URI: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
@@ -47,16 +46,42 @@ pub fn slice<T>(all: Vec<T>, page: Page) -> Vec<T> {
     all.into_iter().skip(page.start_index - 1).take(page.count).collect()
 }
 
-/// A `ListResponse`; without `startIndex` when it is paged by cursor.
-#[must_use]
-pub fn list_response(total_results: usize, start_index: Option<usize>, resources: Vec<Object>) -> Object {
-    let mut body = Object::new();
-    body.insert("schemas".into(), json!([LIST_RESPONSE_URI]));
-    body.insert("totalResults".into(), total_results.into());
-    body.extend(start_index.map(|index| ("startIndex".to_owned(), index.into())));
-    body.insert("itemsPerPage".into(), resources.len().into());
-    body.insert("Resources".into(), resources.into_iter().map(Value::Object).collect());
-    body
+/// A `ListResponse`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListResponse<T> {
+    /// How many resources the query has found.
+    pub total_results: usize,
+    /// The index of the first on the page; none when it is paged by cursor.
+    pub start_index: Option<usize>,
+    /// The page.
+    pub resources: Vec<T>,
+    /// Where the next page begins, if there is one and it is paged by cursor.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> ListResponse<T> {
+    /// All of a few resources.
+    #[must_use]
+    pub fn of_all(resources: Vec<T>) -> Self {
+        Self { total_results: resources.len(), start_index: Some(1), resources, next_cursor: None }
+    }
+}
+
+impl<T: Serialize> Serialize for ListResponse<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("schemas", &[LIST_RESPONSE_URI])?;
+        map.serialize_entry("totalResults", &self.total_results)?;
+        if let Some(start_index) = self.start_index {
+            map.serialize_entry("startIndex", &start_index)?;
+        }
+        map.serialize_entry("itemsPerPage", &self.resources.len())?;
+        map.serialize_entry("Resources", &self.resources)?;
+        if let Some(cursor) = &self.next_cursor {
+            map.serialize_entry("nextCursor", cursor)?;
+        }
+        map.end()
+    }
 }
 
 #[cfg(test)]

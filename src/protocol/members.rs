@@ -24,6 +24,17 @@ pub struct Member {
     pub display: Option<String>,
 }
 
+/// One member of a group: a user or another group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Id of the member; of the group, when a member's groups are listed.
+    pub id: String,
+    /// Type of the member.
+    pub resource_type: ResourceType,
+    /// The name that the client sent with the member.
+    pub display: Option<String>,
+}
+
 /// What one operation does to the set of members.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MemberEdit {
@@ -35,6 +46,20 @@ pub enum MemberEdit {
     Replace(Vec<Member>),
     /// Who satisfies the value filter is not a member.
     RemoveWhere(Filter),
+}
+
+/// The error for a group with more members than an answer of `limit` bytes holds. RFC 7644 has no status for it; `tooMany`
+/// is what a filter that finds too much gets.
+#[must_use]
+pub fn too_many_to_show(group_id: &str, limit: usize) -> ScimError {
+    ScimError::bad_request(
+        ScimType::TooMany,
+        format!(
+            "The answer holds more members than the {limit} bytes that it may have as sent. Ask with \
+             'excludedAttributes=members', and list the members page by page with GET /Users?filter=groups.value eq \
+             \"{group_id}\"."
+        ),
+    )
 }
 
 /// Takes the members out of a Group that was sent whole. `None` when it has none.

@@ -74,6 +74,17 @@ impl Projection {
         included && !excluded
     }
 
+    /// Those of the sub-attributes `parts` of a core attribute that are shown.
+    #[must_use]
+    pub fn parts(&self, attribute: &str, parts: &[&'static str], schema: &ResourceSchema) -> Vec<&'static str> {
+        let sample: Object = parts.iter().map(|part| ((*part).to_owned(), Value::Null)).collect();
+        let mut resource = Object::new();
+        resource.insert(attribute.to_owned(), Value::Array(vec![Value::Object(sample)]));
+        self.apply(&mut resource, schema);
+        let shown = resource.get(attribute).and_then(|values| values.get(0));
+        parts.iter().copied().filter(|part| shown.is_some_and(|shown| shown.get(part).is_some())).collect()
+    }
+
     /// Takes away what the client is not to see.
     pub fn apply(&self, resource: &mut Object, schema: &ResourceSchema) {
         let names: Vec<String> = resource.keys().cloned().collect();

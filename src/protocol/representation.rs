@@ -1,7 +1,10 @@
 //! A resource as a client sees it: what is kept, with the attributes that the server assigns (RFC 7643 section 3.1).
 
 use super::Object;
-use super::schema::ResourceType;
+use super::members::{MEMBERS, Membership};
+use super::projection::Projection;
+use super::schema::{ResourceSchema, ResourceType};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 
 /// What the server assigns.
@@ -82,6 +85,113 @@ pub fn member(base_url: &str, id: &str, resource_type: ResourceType, display: Op
         member["display"] = display.into();
     }
     member
+}
+
+/// `Group.members`.
+#[must_use]
+pub fn members(base_url: &str, members: &[Membership]) -> Value {
+    let one = |membership: &Membership| {
+        member(base_url, &membership.id, membership.resource_type, membership.display.as_deref())
+    };
+    members.iter().map(one).collect()
+}
+
+/// A resource as an answer shows it. There may be very many members, so they are written one by one from what little is
+/// known of each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shown {
+    resource: Object,
+    members: Option<ShownMembers>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ShownMembers {
+    base_url: String,
+    members: Vec<Membership>,
+    /// The sub-attributes that are shown.
+    parts: Vec<&'static str>,
+}
+
+/// The sub-attributes of a member.
+const PARTS: [&str; 4] = ["value", "$ref", "type", "display"];
+
+impl Shown {
+    /// As much of a resource as the client asked to see.
+    #[must_use]
+    pub fn new(mut resource: Object, projection: &Projection, schema: &ResourceSchema) -> Self {
+        projection.apply(&mut resource, schema);
+        Self { resource, members: None }
+    }
+
+    /// The same of a group with these members.
+    #[must_use]
+    pub fn with_members(
+        resource: Object,
+        base_url: &str,
+        members: Vec<Membership>,
+        projection: &Projection,
+        schema: &ResourceSchema,
+    ) -> Self {
+        let mut shown = Self::new(resource, projection, schema);
+        let parts = projection.parts(MEMBERS, &PARTS, schema);
+        if !members.is_empty() && !parts.is_empty() {
+            shown.members = Some(ShownMembers { base_url: base_url.to_owned(), members, parts });
+        }
+        shown
+    }
+
+    /// The same without the members.
+    #[must_use]
+    pub fn without_members(self) -> Self {
+        Self { members: None, ..self }
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut members = self.members.as_ref();
+        for (name, value) in &self.resource {
+            if name == "meta"
+                && let Some(members) = members.take()
+            {
+                map.serialize_entry(MEMBERS, members)?;
+            }
+            map.serialize_entry(name, value)?;
+        }
+        if let Some(members) = members {
+            map.serialize_entry(MEMBERS, members)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for ShownMembers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.members.iter().map(|membership| ShownMember { of: self, membership }))
+    }
+}
+
+struct ShownMember<'a> {
+    of: &'a ShownMembers,
+    membership: &'a Membership,
+}
+
+impl Serialize for ShownMember<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Membership { id, resource_type, display } = self.membership;
+        let mut map = serializer.serialize_map(None)?;
+        for part in &self.of.parts {
+            match (*part, display) {
+                ("value", _) => map.serialize_entry(part, id)?,
+                ("$ref", _) => map.serialize_entry(part, &location(&self.of.base_url, *resource_type, id))?,
+                ("type", _) => map.serialize_entry(part, resource_type.name())?,
+                (_, Some(display)) => map.serialize_entry(part, display)?,
+                (_, None) => {}
+            }
+        }
+        map.end()
+    }
 }
 
 /// The whole resource. `related` is `groups` of a user or `members` of a group, when it is to be shown and not empty.

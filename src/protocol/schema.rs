@@ -136,6 +136,9 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
+    /// Both, in the order in which a query of the root lists them.
+    pub const ALL: [Self; 2] = [Self::User, Self::Group];
+
     /// `User` or `Group`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -65,13 +65,11 @@ impl From<StoreError> for ServiceError {
         match error {
             StoreError::TooManyActions { needed } => {
                 let limit = crate::store::transaction::MAX_ACTIONS;
-                let members = crate::store::transaction::MEMBERS_THAT_FIT;
                 Self::Scim(ScimError::new(
                     413,
                     format!(
                         "The request changes too much at once: it needs {needed} actions in one transaction of {limit}. \
-                         A request may add {members} members to a group, delete a user who is in 30 groups, or change 90 \
-                         e-mail addresses; send the rest in further requests."
+                         A request may change about 90 e-mail addresses; send the rest in further requests."
                     ),
                 ))
             }
@@ -105,7 +103,7 @@ impl<E: Into<ServiceError>> From<E> for AttemptError {
 impl From<CommitError> for AttemptError {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Moved => Self::Moved,
+            CommitError::Moved | CommitError::Gone(_) => Self::Moved,
             CommitError::Store(error) => Self::Final(error.into()),
             CommitError::Taken { attribute, holder } => {
                 let (resource_type, attribute) = attribute.split_once('.').unwrap_or(("resource", &attribute));

@@ -3,22 +3,28 @@
 use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
+use super::redo::Staging;
 use super::write::{Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
+use crate::protocol::error::ScimError;
 use crate::protocol::index;
-use crate::protocol::members::{self, MEMBERS, MemberEdit};
+use crate::protocol::members::{self, MEMBERS, MemberEdit, Membership};
 use crate::protocol::projection::Projection;
-use crate::protocol::representation;
+use crate::protocol::representation::{self, Shown};
 use crate::protocol::schema::ResourceType;
 use crate::protocol::{Object, patch, validation};
-use crate::store::transaction::GroupTouch;
-use crate::store::{Membership, StoreError, Stored, TenantStore};
+use crate::store::redo::{Kind, Redo};
+use crate::store::transaction::{GroupTouch, MAX_ACTIONS};
+use crate::store::{Stored, TenantStore};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const GROUP: ResourceType = ResourceType::Group;
 
+/// Bytes that a member takes in any answer: an id has 122 random bits, which no compression takes away, and compressed
+/// bytes are sent in base64. What is more than fits is not read.
+const LEAST_MEMBER_BYTES: usize = 20;
 /// Longest time that a deletion spends on the memberships of the deleted group. They are unreachable already.
 const SWEEP_TIME: Duration = Duration::from_secs(8);
 
@@ -52,25 +58,45 @@ impl Service {
         let indexed = index::values(schema, &group.kept);
         let store = self.store(caller);
         let wish = Wish::of(&[MemberEdit::Add(wanted)], &[]);
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
-        loop {
+        let created = loop {
             let attempt: Result<_, AttemptError> = async {
-                let plan = Plan::make(&store, &group.meta.id, &wish, &[]).await?;
+                let id = group.meta.id.clone();
+                let at = group.meta.created.clone();
+                let plan = Plan::make(&store, &id, &wish, &[]).await?;
                 plan.check(caller)?;
-                group.member_count = plan.add.len() as u64;
+                group.member_count = plan.delta().unsigned_abs();
+                group.member_groups = plan.groups_delta().unsigned_abs();
+                let difference = plan.log(Difference::between(&Object::new(), &group.kept));
+                let record = difference.record("create", &group.meta, caller, &at);
                 let mut transaction = store.transaction();
                 transaction.create(&group, &indexed);
-                plan.write(&mut transaction, &group.meta.id, &group.meta.created);
-                let difference = plan.log(Difference::between(&Object::new(), &group.kept));
-                transaction.log(&difference.record("create", &group.meta, caller, &group.meta.created));
+                transaction.log(&record);
+                if transaction.actions() + plan.actions() <= MAX_ACTIONS {
+                    plan.write(&mut transaction, &id, &at);
+                } else if !plan.is_empty() {
+                    let redo =
+                        self.stage_members(&store, &mut staging, &id, &plan.changes, &at, caller.deadline).await?;
+                    let mut group = group.clone();
+                    group.marks.intent = Some(redo.id.clone());
+                    transaction = store.transaction();
+                    transaction.create(&group, &indexed);
+                    transaction.log(&record);
+                    transaction.commit_redo(&redo, &at);
+                }
                 transaction.commit().await?;
-                Ok(self.group_answer(caller, &group, &plan.after(&[]), projection))
+                Ok(self.group_answer(caller, &group, plan.after(&[]), projection))
             }
             .await;
-            if let Some(done) = retry.settled(attempt).await? {
-                return Ok(done);
+            match retry.settled(attempt).await {
+                Ok(None) => {}
+                Ok(Some(done)) => break Ok(done),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.end_redo(&store, caller, staging).await;
+        created
     }
 
     /// RFC 7644 section 3.4.1. The members are read beside the group, and only if the answer shows them.
@@ -80,11 +106,27 @@ impl Service {
     /// 404.
     pub async fn get_group(&self, caller: &Caller, id: &str, projection: &Projection) -> Result<Answer, ServiceError> {
         let store = self.store(caller);
-        let (group, members) = futures_util::future::try_join(self.existing(&store, GROUP, id), async {
-            Ok(self.members_of(&store, id, projection).await?)
-        })
-        .await?;
-        Ok(self.group_answer(caller, &group, &members, projection))
+        let group = self.existing(&store, GROUP, id).await?;
+        let (group, members) = self.group_with_members(&store, caller, group, projection).await?;
+        Ok(self.group_answer(caller, &group, members, projection))
+    }
+
+    /// A group that was read, or read again, with the members that it had then, if the answer shows them.
+    pub(super) async fn group_with_members(
+        &self,
+        store: &TenantStore,
+        caller: &Caller,
+        mut group: Stored,
+        projection: &Projection,
+    ) -> Result<(Stored, Vec<Membership>), ServiceError> {
+        let mut retry = Retry::until(caller.deadline);
+        loop {
+            let shown = self.members_shown(store, &group, projection).await;
+            if let Some(members) = retry.settled(shown).await? {
+                return Ok((group, members));
+            }
+            group = self.existing(store, GROUP, &group.meta.id).await?;
+        }
     }
 
     /// RFC 7644 section 3.5.1. Without `members` the group has none afterwards.
@@ -145,7 +187,8 @@ impl Service {
     /// writes if something changed.
     ///
     /// Edits that name their members one by one touch nothing else: they hold whatever other writers do to the group,
-    /// and cost the same in a group of any size. Other edits need the whole list, and hold for the version they read.
+    /// and cost the same in a group of any size. Other edits need the whole list, and hold for the version they read; so
+    /// do more changes than one transaction holds.
     async fn change_group(
         &self,
         caller: &mut Caller,
@@ -155,66 +198,129 @@ impl Service {
         preconditions: &Preconditions,
         next: impl Fn(&Self, &mut Caller, &Object) -> Result<Object, ServiceError>,
     ) -> Result<Changed, ServiceError> {
-        let schema = self.schema(GROUP);
         let store = self.store(caller);
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
-        loop {
-            let attempt: Result<_, AttemptError> = async {
-                let (before, wish, members) = self.read_for(&store, id, edits).await?;
-                let Some(before) = before else {
-                    return Err(crate::protocol::error::ScimError::not_found(GROUP.name(), id).into());
-                };
-                preconditions.check(&before.meta)?;
-                let kept = next(self, caller, &before.kept)?;
-                rules::check(schema, &before.kept, &kept)?;
-                wish.plan.check(caller)?;
-                let plan = &wish.plan;
-                let members_after = members.as_ref().map(|members| plan.after(members));
-                if kept == before.kept && plan.is_empty() {
-                    return Ok(Changed { group: before, members: members_after, exact: true });
-                }
-                let mut after = changed(&before, kept);
-                after.member_count = before.member_count.saturating_add_signed(plan.delta());
-                let at = after.meta.last_modified.clone();
-                let exact = wish.is_whole || after.kept != before.kept || preconditions.is_conditional();
-                let mut transaction = store.transaction();
-                if after.kept == before.kept {
-                    let version = exact.then_some(before.meta.version);
-                    transaction.touch_group(&GroupTouch { id, delta: plan.delta(), at: &at, version });
-                } else {
-                    let (indexed_before, indexed_after) =
-                        (index::values(schema, &before.kept), index::values(schema, &after.kept));
-                    transaction.rewrite(&before, &after, &indexed_before, &indexed_after);
-                }
-                plan.write(&mut transaction, id, &at);
-                let difference = plan.log(Difference::between(&before.kept, &after.kept));
-                transaction.log(&difference.record(operation, &after.meta, caller, &at));
-                transaction.commit().await?;
-                Ok(Changed { group: after, members: members_after, exact })
+        let changed = loop {
+            let attempt = async {
+                let read = self.read_for(&store, id, edits, caller.deadline).await?;
+                preconditions.check(&read.group.meta)?;
+                let kept = next(self, caller, &read.group.kept)?;
+                read.plan.check(caller)?;
+                let is_conditional = preconditions.is_conditional();
+                self.write_group(&store, caller, operation, read, kept, is_conditional, &mut staging).await
+            };
+            match retry.settled(attempt.await).await {
+                Ok(None) => {}
+                Ok(Some(done)) => break Ok(done),
+                Err(error) => break Err(error),
             }
-            .await;
-            if let Some(done) = retry.settled(attempt).await? {
-                return Ok(done);
-            }
-        }
+        };
+        self.end_redo(&store, caller, staging).await;
+        changed
     }
 
+    /// One attempt at a change that is decided.
+    #[expect(clippy::too_many_arguments, reason = "all of what a change is made of")]
+    async fn write_group(
+        &self,
+        store: &TenantStore,
+        caller: &Caller,
+        operation: &'static str,
+        read: Read,
+        kept: Object,
+        is_conditional: bool,
+        staging: &mut Staging,
+    ) -> Result<Changed, AttemptError> {
+        let Read { group: before, plan, members } = read;
+        let schema = self.schema(GROUP);
+        rules::check(schema, &before.kept, &kept)?;
+        if kept == before.kept && plan.is_empty() {
+            if members.is_some() {
+                // Nothing is written that would be refused if the list had changed while it was read.
+                self.confirm(store, &before).await?;
+            }
+            return Ok(Changed { group: before, members, exact: true });
+        }
+        let mut after = changed(&before, kept);
+        after.member_count = before.member_count.saturating_add_signed(plan.delta());
+        after.member_groups = before.member_groups.saturating_add_signed(plan.groups_delta());
+        let (id, at) = (after.meta.id.clone(), after.meta.last_modified.clone());
+        let members = members.map(|members| plan.after(&members));
+        let difference = plan.log(Difference::between(&before.kept, &after.kept));
+        let record = difference.record(operation, &after.meta, caller, &at);
+        let (indexed_before, indexed_after) = (index::values(schema, &before.kept), index::values(schema, &after.kept));
+        let is_rewritten = after.kept != before.kept;
+        let mut exact = members.is_some() || is_rewritten || is_conditional;
+        let mut transaction = store.transaction();
+        transaction.log(&record);
+        if is_rewritten {
+            transaction.rewrite(&before, &after, &indexed_before, &indexed_after);
+        } else {
+            transaction.touch_group(&GroupTouch {
+                id: &id,
+                delta: plan.delta(),
+                groups_delta: plan.groups_delta(),
+                at: &at,
+                version: exact.then_some(before.meta.version),
+                intent: before.marks.intent.as_deref(),
+            });
+        }
+        if transaction.actions() + plan.actions() <= MAX_ACTIONS {
+            plan.write(&mut transaction, &id, &at);
+        } else if !plan.is_empty() {
+            if let Some(intent) = &before.marks.intent {
+                // A group has one intent at a time.
+                self.finish_intent(store, &id, intent, caller.deadline).await?;
+                return Err(AttemptError::Moved);
+            }
+            let redo = self.stage_members(store, staging, &id, &plan.changes, &at, caller.deadline).await?;
+            after.marks.intent = Some(redo.id.clone());
+            transaction = store.transaction();
+            transaction.log(&record);
+            transaction.rewrite(&before, &after, &indexed_before, &indexed_after);
+            transaction.commit_redo(&redo, &at);
+            exact = true;
+        }
+        transaction.commit().await?;
+        Ok(Changed { group: after, members, exact })
+    }
+
+    /// The group, and what is to become of its members. What a redo left behind says of them is applied first.
     async fn read_for(
         &self,
         store: &TenantStore,
         id: &str,
         edits: &[MemberEdit],
-    ) -> Result<(Option<Stored>, Planned, Option<Vec<Membership>>), AttemptError> {
+        deadline: Instant,
+    ) -> Result<Read, AttemptError> {
+        let missing = || ScimError::not_found(GROUP.name(), id);
         let is_whole = edits.iter().any(|edit| matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_)));
         if !is_whole {
             let wish = Wish::of(edits, &[]);
             let (group, plan) = Plan::make_with_group(store, id, &wish).await?;
-            return Ok((group, Planned { plan, is_whole }, None));
+            let group = group.ok_or_else(missing)?;
+            let is_settled = !self.settle(store, &group, &plan.ids(), deadline).await?;
+            let is_left = self.settle_leaving(store, &group, deadline).await?;
+            return if is_settled && !is_left {
+                Ok(Read { group, plan, members: None })
+            } else {
+                Err(AttemptError::Moved)
+            };
         }
-        let (group, members) = futures_util::future::try_join(store.resource(GROUP, id), store.members(id)).await?;
+        // The members after the group: the write is refused if the group has changed since.
+        let group = self.existing(store, GROUP, id).await?;
+        if let Some(intent) = &group.marks.intent {
+            self.finish_intent(store, id, intent, deadline).await?;
+            return Err(AttemptError::Moved);
+        }
+        if self.settle_leaving(store, &group, deadline).await? {
+            return Err(AttemptError::Moved);
+        }
+        let members = if group.member_count == 0 { Vec::new() } else { store.members(&group).await? };
         let wish = Wish::of(edits, &members);
         let plan = Plan::make(store, id, &wish, &members).await?;
-        Ok((group, Planned { plan, is_whole }, Some(members)))
+        Ok(Read { group, plan, members: Some(members) })
     }
 
     async fn changed_answer(
@@ -224,7 +330,7 @@ impl Service {
         projection: &Projection,
     ) -> Result<Answer, ServiceError> {
         match done.members {
-            Some(members) if done.exact => Ok(self.group_answer(caller, &done.group, &members, projection)),
+            Some(members) if done.exact => Ok(self.group_answer(caller, &done.group, members, projection)),
             _ => self.get_group(caller, &done.group.meta.id, projection).await,
         }
     }
@@ -242,55 +348,90 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
-        loop {
+        let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
                 let group = self.existing(&store, GROUP, id).await?;
                 preconditions.check(&group.meta)?;
-                self.delete_with_memberships(&store, caller, &group).await
+                self.delete_member(&store, caller, &group, &mut staging).await?;
+                Ok(group)
             }
             .await;
-            if retry.settled(attempt).await?.is_some() {
-                break;
+            match retry.settled(attempt).await {
+                Ok(None) => {}
+                Ok(Some(group)) => break Ok(group),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.end_redo(&store, caller, staging).await;
         // The deletion has happened. What is not swept now is rubbish that nobody can reach.
-        let _unswept = tokio::time::timeout(SWEEP_TIME, store.sweep_members(id)).await;
+        let group = deleted?;
+        let _unswept = tokio::time::timeout(SWEEP_TIME, self.sweep_group(&store, &group, caller.deadline)).await;
         Ok(())
     }
 
-    /// The members of a group, if the answer shows them.
-    pub(super) async fn members_of(
+    /// Clears what is left of a deleted group: an intent that was being applied, and the memberships.
+    async fn sweep_group(&self, store: &TenantStore, group: &Stored, deadline: Instant) -> Result<(), ServiceError> {
+        if let Some(intent) = &group.marks.intent {
+            let redo = Redo { kind: Kind::Members, subject: group.meta.id.clone(), id: intent.clone() };
+            self.clear(store, &redo, deadline).await?;
+        }
+        Ok(store.sweep_members(&group.meta.id).await?)
+    }
+
+    /// The members of a group, if the answer shows them. They are those of the version that was read.
+    pub(super) async fn members_shown(
         &self,
         store: &TenantStore,
-        id: &str,
+        group: &Stored,
         projection: &Projection,
-    ) -> Result<Vec<Membership>, StoreError> {
-        if projection.shows(MEMBERS) { store.members(id).await } else { Ok(Vec::new()) }
+    ) -> Result<Vec<Membership>, AttemptError> {
+        if group.member_count == 0 || !projection.shows(MEMBERS) {
+            return Ok(Vec::new());
+        }
+        if group.member_count > (self.max_answer_bytes / LEAST_MEMBER_BYTES) as u64 {
+            return Err(members::too_many_to_show(&group.meta.id, self.max_answer_bytes).into());
+        }
+        let members = store.members(group).await?;
+        self.confirm(store, group).await?;
+        Ok(members)
+    }
+
+    /// Makes sure that a group has not changed since it was read.
+    pub(super) async fn confirm(&self, store: &TenantStore, group: &Stored) -> Result<(), AttemptError> {
+        match store.resource(GROUP, &group.meta.id).await? {
+            Some(now) if now.meta.version == group.meta.version => Ok(()),
+            _ => Err(AttemptError::Moved),
+        }
     }
 
     pub(super) fn group_answer(
         &self,
         caller: &Caller,
         group: &Stored,
-        members: &[Membership],
+        members: Vec<Membership>,
         projection: &Projection,
     ) -> Answer {
-        let members = members_value(&caller.base_url, members);
-        let resource = representation::represent(&caller.base_url, &group.meta, &group.kept, Some((MEMBERS, members)));
-        self.answer(group.meta.clone(), resource, projection)
+        Answer { meta: group.meta.clone(), resource: self.shown_group(caller, group, members, projection) }
+    }
+
+    pub(super) fn shown_group(
+        &self,
+        caller: &Caller,
+        group: &Stored,
+        members: Vec<Membership>,
+        projection: &Projection,
+    ) -> Shown {
+        let resource = representation::represent(&caller.base_url, &group.meta, &group.kept, None);
+        Shown::with_members(resource, &caller.base_url, members, projection, self.schema(GROUP))
     }
 }
 
-struct Planned {
+/// What a change is decided on.
+struct Read {
+    group: Stored,
     plan: Plan,
-    is_whole: bool,
-}
-
-/// `Group.members` as an answer shows it.
-pub(super) fn members_value(base_url: &str, members: &[Membership]) -> Value {
-    members
-        .iter()
-        .map(|member| representation::member(base_url, &member.id, member.resource_type, member.display.as_deref()))
-        .collect()
+    /// All members, when the edits need them.
+    members: Option<Vec<Membership>>,
 }

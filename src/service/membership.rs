@@ -4,12 +4,18 @@ use super::change::Difference;
 use super::{Caller, ServiceError};
 use crate::protocol::error::ScimError;
 use crate::protocol::matching;
-use crate::protocol::members::{MEMBERS, Member, MemberEdit};
+use crate::protocol::members::{MEMBERS, Member, MemberEdit, Membership};
 use crate::protocol::representation;
 use crate::protocol::schema::ResourceType;
-use crate::store::reads::{Batch, Found};
-use crate::store::{Membership, StoreError, Stored, TenantStore, Transaction};
+use crate::store::reads::Batch;
+use crate::store::redo::MemberChange;
+use crate::store::{StoreError, Stored, TenantStore, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Unknown members that an error names.
+const NAMED: usize = 20;
+/// Memberships that one request may change. A body of 4 MiB names fewer; one that empties a group names none.
+pub const MAX_MEMBER_CHANGES: usize = 100_000;
 
 /// What shall be true of the ids that the edits name: a member (with what the client said of it), or none.
 #[derive(Debug, Default)]
@@ -60,10 +66,8 @@ impl Wish {
 /// The memberships that change.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Who becomes a member.
-    pub(super) add: Vec<(Member, ResourceType)>,
-    rename: Vec<(Member, ResourceType)>,
-    remove: Vec<String>,
+    /// In the order of the ids.
+    pub(super) changes: Vec<MemberChange>,
     /// Who shall be a member and does not exist.
     unknown: Vec<String>,
     /// Whether one of those who shall be members exists.
@@ -83,11 +87,11 @@ impl Plan {
         let group_key = (ResourceType::Group, group_id.to_owned());
         let mut batch = Batch { resources: BTreeSet::from([group_key.clone()]), ..Batch::default() };
         batch.memberships.extend(wish.0.keys().map(|id| (group_id.to_owned(), id.clone())));
-        batch.resources.extend(wish.0.values().flatten().map(likely));
+        batch.existing.extend(wish.0.values().flatten().map(likely).filter(|key| *key != group_key));
         let mut found = store.batch(&batch).await?;
         let group = found.resources.remove(&group_key);
-        let members = found.memberships.values().cloned().map(|member| (member.id.clone(), member)).collect();
-        let plan = Self::decide(store, group_id, wish, &members, found).await?;
+        let members = found.memberships.into_values().map(|member| (member.id.clone(), member)).collect();
+        let plan = Self::decide(store, group_id, wish, &members, found.existing).await?;
         Ok((group, plan))
     }
 
@@ -100,9 +104,8 @@ impl Plan {
     ) -> Result<Self, StoreError> {
         let members: BTreeMap<_, _> = members.iter().map(|member| (member.id.clone(), member.clone())).collect();
         let new = wish.0.values().flatten().filter(|member| !members.contains_key(&member.id));
-        let batch = Batch { resources: new.map(likely).collect(), ..Batch::default() };
-        let found = store.batch(&batch).await?;
-        Self::decide(store, group_id, wish, &members, found).await
+        let existing = store.existing(&new.map(likely).collect()).await?;
+        Self::decide(store, group_id, wish, &members, existing).await
     }
 
     async fn decide(
@@ -110,35 +113,40 @@ impl Plan {
         group_id: &str,
         wish: &Wish,
         members: &BTreeMap<String, Membership>,
-        found: Found,
+        existing: BTreeSet<(ResourceType, String)>,
     ) -> Result<Self, StoreError> {
         let mut plan = Self::default();
         let mut exists: BTreeMap<String, ResourceType> =
-            found.resources.into_keys().map(|(resource_type, id)| (id, resource_type)).collect();
+            existing.into_iter().map(|(resource_type, id)| (id, resource_type)).collect();
         let is_open = |id: &String| id != group_id && !members.contains_key(id);
         let missing =
             wish.0.values().flatten().filter(|member| is_open(&member.id) && !exists.contains_key(&member.id));
-        let others = Batch { resources: missing.map(unlikely).collect(), ..Batch::default() };
-        if !others.resources.is_empty() {
-            let others = store.batch(&others).await?.resources;
-            exists.extend(others.into_keys().map(|(resource_type, id)| (id, resource_type)));
+        let others: BTreeSet<_> = missing.map(unlikely).collect();
+        if !others.is_empty() {
+            exists.extend(store.existing(&others).await?.into_iter().map(|(resource_type, id)| (id, resource_type)));
         }
         for (id, wished) in &wish.0 {
-            match (members.get(id), wished) {
-                (Some(_), None) => plan.remove.push(id.clone()),
+            let id = id.clone();
+            match (members.get(&id), wished) {
+                (Some(current), None) => {
+                    plan.changes.push(MemberChange::Remove { id, resource_type: current.resource_type });
+                }
                 (Some(current), Some(member)) => {
                     plan.some_known = true;
-                    if member.display.is_some() && member.display != current.display {
-                        plan.rename.push((member.clone(), current.resource_type));
+                    if let Some(display) =
+                        member.display.clone().filter(|display| current.display.as_ref() != Some(display))
+                    {
+                        plan.changes.push(MemberChange::Rename { id, display });
                     }
                 }
                 (None, Some(_)) if id == group_id => plan.of_itself = true,
-                (None, Some(member)) => match exists.get(id) {
+                (None, Some(member)) => match exists.get(&id) {
                     Some(&resource_type) => {
                         plan.some_known = true;
-                        plan.add.push((member.clone(), resource_type));
+                        let display = member.display.clone();
+                        plan.changes.push(MemberChange::Add { id, resource_type, display });
                     }
-                    None => plan.unknown.push(id.clone()),
+                    None => plan.unknown.push(id),
                 },
                 (None, None) => {}
             }
@@ -152,10 +160,15 @@ impl Plan {
         if self.of_itself {
             return Err(ScimError::invalid_value("A group cannot be a member of itself.").into());
         }
+        self.check_size()?;
         if !self.unknown.is_empty() && !self.some_known {
+            let named = self.unknown.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let more = match self.unknown.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             return Err(ScimError::invalid_value(format!(
-                "None of the members exists: {}. Provision them first; 'value' is the id that this server gave.",
-                self.unknown.join(", ")
+                "None of the members exists: {named}{more}. Provision them first; 'value' is the id that this server gave."
             ))
             .into());
         }
@@ -163,43 +176,83 @@ impl Plan {
         Ok(())
     }
 
+    /// Refuses more changes than one request may make.
+    fn check_size(&self) -> Result<(), ServiceError> {
+        let (asked, limit) = (self.changes.len(), MAX_MEMBER_CHANGES);
+        if asked <= limit {
+            return Ok(());
+        }
+        let detail = format!(
+            "The request changes {asked} members; one request may change {limit}. Send the rest in further requests."
+        );
+        Err(ScimError::new(413, detail).into())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.remove.is_empty() && self.rename.is_empty()
+        self.changes.is_empty()
+    }
+
+    /// Actions that the changes take in a transaction.
+    pub(super) fn actions(&self) -> usize {
+        self.changes.iter().map(MemberChange::actions).sum()
+    }
+
+    /// The ids of the memberships that change.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        self.changes.iter().map(|change| change.id().to_owned()).collect()
     }
 
     /// Members more, or fewer.
     pub(super) fn delta(&self) -> i64 {
-        let count = |ids: usize| i64::try_from(ids).unwrap_or(i64::MAX);
-        count(self.add.len()) - count(self.remove.len())
+        self.count(|_| true)
+    }
+
+    /// Of them, groups.
+    pub(super) fn groups_delta(&self) -> i64 {
+        self.count(|resource_type| resource_type == ResourceType::Group)
+    }
+
+    fn count(&self, counts: impl Fn(ResourceType) -> bool) -> i64 {
+        let one = |change: &MemberChange| match change {
+            MemberChange::Add { resource_type, .. } if counts(*resource_type) => 1,
+            MemberChange::Remove { resource_type, .. } if counts(*resource_type) => -1,
+            MemberChange::Add { .. } | MemberChange::Remove { .. } | MemberChange::Rename { .. } => 0,
+        };
+        self.changes.iter().map(one).sum()
     }
 
     pub(super) fn write(&self, transaction: &mut Transaction<'_>, group_id: &str, at: &str) {
-        for (member, resource_type) in &self.add {
-            transaction.add_member(group_id, member, *resource_type, at);
-        }
-        for (member, _) in &self.rename {
-            transaction.rename_member(group_id, &member.id, member.display.as_deref().unwrap_or_default());
-        }
-        for id in &self.remove {
-            transaction.remove_member(group_id, id);
+        for change in &self.changes {
+            transaction.change_member(group_id, change, at);
         }
     }
 
     pub(super) fn log(&self, difference: Difference) -> Difference {
-        let changed = self.add.iter().chain(&self.rename).map(|(member, _)| member.id.clone()).collect::<Vec<_>>();
-        difference.with_ids(MEMBERS, &self.remove, &changed)
+        let ids = |is_wanted: fn(&MemberChange) -> bool| {
+            self.changes.iter().filter(|change| is_wanted(change)).map(|change| change.id().to_owned()).collect()
+        };
+        let removed: Vec<String> = ids(|change| matches!(change, MemberChange::Remove { .. }));
+        let changed: Vec<String> = ids(|change| !matches!(change, MemberChange::Remove { .. }));
+        difference.with_ids(MEMBERS, &removed, &changed)
     }
 
     /// The whole list after the change of `members`, in id order.
     pub(super) fn after(&self, members: &[Membership]) -> Vec<Membership> {
         let mut after: BTreeMap<_, _> = members.iter().map(|member| (member.id.clone(), member.clone())).collect();
-        for id in &self.remove {
-            after.remove(id);
-        }
-        for (member, resource_type) in self.add.iter().chain(&self.rename) {
-            let membership =
-                Membership { id: member.id.clone(), resource_type: *resource_type, display: member.display.clone() };
-            after.insert(member.id.clone(), membership);
+        for change in &self.changes {
+            match change.clone() {
+                MemberChange::Add { id, resource_type, display } => {
+                    after.insert(id.clone(), Membership { id, resource_type, display });
+                }
+                MemberChange::Remove { id, .. } => {
+                    after.remove(&id);
+                }
+                MemberChange::Rename { id, display } => {
+                    if let Some(member) = after.get_mut(&id) {
+                        member.display = Some(display);
+                    }
+                }
+            }
         }
         after.into_values().collect()
     }

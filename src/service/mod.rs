@@ -7,16 +7,16 @@ pub mod error;
 pub mod groups;
 mod membership;
 pub mod query;
+pub mod redo;
 mod select;
 pub mod users;
+pub mod verify;
 pub mod write;
 
 pub use error::ServiceError;
 
-use crate::protocol::Object;
-use crate::protocol::projection::Projection;
 use crate::protocol::quirks::Quirks;
-use crate::protocol::representation::Meta;
+use crate::protocol::representation::{Meta, Shown};
 use crate::protocol::schema::{ResourceSchema, ResourceType, Schemas};
 use crate::store::meter::Meter;
 use crate::store::{Store, TenantStore};
@@ -30,6 +30,7 @@ pub struct Service {
     store: Store,
     schemas: Arc<Schemas>,
     max_walk: u64,
+    max_answer_bytes: usize,
 }
 
 /// Who asks, and what the request has left behind so far. Only a checked token makes one.
@@ -53,6 +54,8 @@ pub struct Caller {
     pub skipped_members: BTreeSet<String>,
     /// How a query was answered: `point`, `lookup`, `range` or `walk`.
     pub plan: Option<&'static str>,
+    /// What became of a change that no single transaction held: `ended`, or `left to the sweep`.
+    pub redo: Option<&'static str>,
     /// Digest of the token: cursors are sealed with it.
     pub cursor_secret: [u8; 32],
 }
@@ -98,14 +101,15 @@ pub struct Answer {
     /// What the server assigned: location and version go into headers.
     pub meta: Meta,
     /// The resource, as far as the client asked to see it.
-    pub resource: Object,
+    pub resource: Shown,
 }
 
 impl Service {
-    /// A service provider over a table. `max_walk` is how many resources one query may read.
+    /// A service provider over a table. `max_walk` is how many resources one query may read, `max_answer_bytes` what an
+    /// answer may hold.
     #[must_use]
-    pub fn new(store: Store, schemas: Schemas, max_walk: u64) -> Self {
-        Self { store, schemas: Arc::new(schemas), max_walk }
+    pub fn new(store: Store, schemas: Schemas, max_walk: u64, max_answer_bytes: usize) -> Self {
+        Self { store, schemas: Arc::new(schemas), max_walk, max_answer_bytes }
     }
 
     /// The schemas it enforces and serves.
@@ -120,10 +124,5 @@ impl Service {
 
     fn store(&self, caller: &Caller) -> TenantStore {
         self.store.tenant(&caller.tenant, &caller.meter)
-    }
-
-    fn answer(&self, meta: Meta, mut resource: Object, projection: &Projection) -> Answer {
-        projection.apply(&mut resource, self.schema(meta.resource_type));
-        Answer { meta, resource }
     }
 }

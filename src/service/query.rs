@@ -1,24 +1,29 @@
 //! Queries (RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865): a page of what `select` finds.
 
 use super::cursor::{Position, Sealer};
-use super::groups::members_value;
+use super::error::AttemptError;
 use super::select::Selected;
+use super::write::Retry;
 use super::{Caller, Service, ServiceError};
 use crate::ambient;
-use crate::protocol::Object;
 use crate::protocol::error::ScimError;
 use crate::protocol::filter::Filter;
-use crate::protocol::list::{self, Page};
-use crate::protocol::members::MEMBERS;
+use crate::protocol::index;
+use crate::protocol::list::{self, ListResponse, Page};
+use crate::protocol::members::Membership;
 use crate::protocol::projection::Projection;
-use crate::protocol::representation;
+use crate::protocol::representation::Shown;
 use crate::protocol::schema::ResourceType;
 use crate::protocol::sort::Sort;
+use crate::store::reads::Batch;
 use crate::store::{StoreError, Stored, TenantStore};
 use futures_util::future::{try_join, try_join_all};
+use std::ops::ControlFlow;
 
 /// Resources whose groups or members are read at the same time.
 pub(super) const CONCURRENT_RESOURCES: usize = 25;
+/// Members of groups that are read at the same time.
+const CONCURRENT_MEMBERS: u64 = 10_000;
 
 /// What a client asks for.
 #[derive(Debug)]
@@ -81,10 +86,15 @@ impl Service {
         caller: &mut Caller,
         resource_type: ResourceType,
         query: &Query,
-    ) -> Result<Object, ServiceError> {
+    ) -> Result<ListResponse<Shown>, ServiceError> {
         let store = self.store(caller);
+        let group = query.filter.as_ref().filter(|_| query.sort.is_none());
+        let group = group.and_then(|filter| index::group_of_members(self.schema(resource_type), filter));
         let Found { total, page, more } = match (&query.filter, &query.sort) {
             (None, None) => self.page_of_all(&store, caller, resource_type, &query.paging).await?,
+            _ if group.is_some() => {
+                self.page_of_members(&store, caller, group.unwrap_or_default(), &query.paging).await?
+            }
             (filter, sort) => {
                 let all = self.select(&store, caller, resource_type, filter.as_ref(), sort.as_ref()).await?;
                 cut(all, sort.as_ref(), &query.paging)
@@ -93,10 +103,16 @@ impl Service {
         let shown = self.represent_page(&store, caller, &page, |_| &query.projection).await?;
         let is_short = shown.len() < page.len();
         match &query.paging {
-            Paging::Index(asked) => Ok(list::list_response(total, Some(asked.start_index), shown)),
+            Paging::Index(asked) => Ok(ListResponse {
+                total_results: total,
+                start_index: Some(asked.start_index),
+                resources: shown,
+                next_cursor: None,
+            }),
             Paging::Cursor { count, sealer, .. } => {
                 let last = page.get(shown.len().wrapping_sub(1)).filter(|_| more || is_short);
-                let mut body = list::list_response(total, None, shown);
+                let mut body =
+                    ListResponse { total_results: total, start_index: None, resources: shown, next_cursor: None };
                 if let Some(last) = last {
                     let position = Position {
                         id: last.stored.meta.id.clone(),
@@ -108,7 +124,7 @@ impl Service {
                     let next = ambient::nonce().and_then(|nonce| sealer.seal(&position, nonce)).ok_or_else(|| {
                         ScimError::new(500, "The next cursor cannot be sealed: the system has no randomness to give.")
                     })?;
-                    body.insert("nextCursor".into(), next.into());
+                    body.next_cursor = Some(next);
                 }
                 Ok(body)
             }
@@ -126,7 +142,7 @@ impl Service {
         caller: &mut Caller,
         queries: &[TypeQuery; 2],
         page: Page,
-    ) -> Result<Object, ServiceError> {
+    ) -> Result<ListResponse<Shown>, ServiceError> {
         let store = self.store(caller);
         let mut all = Vec::new();
         for TypeQuery { resource_type, filter, sort, .. } in queries {
@@ -139,7 +155,12 @@ impl Service {
         let total = all.len();
         let of = |found| if found == first.resource_type { &first.projection } else { &second.projection };
         let shown = self.represent_page(&store, caller, &list::slice(all, page), of).await?;
-        Ok(list::list_response(total, Some(page.start_index), shown))
+        Ok(ListResponse {
+            total_results: total,
+            start_index: Some(page.start_index),
+            resources: shown,
+            next_cursor: None,
+        })
     }
 
     /// A page of the whole collection in id order: the counters say how many there are and where the page starts, so
@@ -181,6 +202,70 @@ impl Service {
         Ok(Found { total: counted, page: page.into_iter().map(Selected::unsorted).collect(), more })
     }
 
+    /// A page of the users in a group, in id order: the group says how many there are, and the page is a part of its
+    /// memberships. A `startIndex` costs the memberships before it, 40 of which take one read unit; a cursor none.
+    async fn page_of_members(
+        &self,
+        store: &TenantStore,
+        caller: &mut Caller,
+        group_id: &str,
+        paging: &Paging,
+    ) -> Result<Found, ServiceError> {
+        caller.plan = Some("range");
+        let mut retry = Retry::until(caller.deadline);
+        loop {
+            let attempt = self.try_page_of_members(store, group_id, paging).await;
+            if let Some(found) = retry.settled(attempt).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn try_page_of_members(
+        &self,
+        store: &TenantStore,
+        group_id: &str,
+        paging: &Paging,
+    ) -> Result<Found, AttemptError> {
+        let Some(group) = store.resource(ResourceType::Group, group_id).await? else {
+            return Ok(Found { total: 0, page: Vec::new(), more: false });
+        };
+        let (from, skip, count) = match paging {
+            Paging::Index(page) => (String::new(), page.start_index - 1, page.count),
+            // `!` sorts right after the id itself.
+            Paging::Cursor { after: Some(position), count, .. } => (format!("{}!", position.id), 0, *count),
+            Paging::Cursor { after: None, count, .. } => (String::new(), 0, *count),
+        };
+        // One more than asked for tells whether there is a next page. Groups among the members may stand between.
+        let most = (group.member_groups == 0).then_some(skip + count + 1);
+        let mut ids = Vec::new();
+        let mut left = skip;
+        if count > 0 {
+            let visit = |member: Membership| {
+                if member.resource_type != ResourceType::User {
+                } else if left > 0 {
+                    left -= 1;
+                } else {
+                    ids.push((ResourceType::User, member.id));
+                }
+                if ids.len() > count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            store.each_member(&group, Some(&from), most, visit).await?;
+        }
+        let more = ids.len() > count;
+        ids.truncate(count);
+        let wanted = Batch { resources: ids.into_iter().collect(), ..Batch::default() };
+        let found = if wanted.resources.is_empty() { Vec::new() } else { self.users_of(store, wanted).await? };
+        let total = store.user_count(&group).await?;
+        self.confirm(store, &group).await?;
+        let page = found.into_iter().map(Selected::unsorted).collect();
+        Ok(Found { total: usize::try_from(total).unwrap_or(usize::MAX), page, more })
+    }
+
+    async fn users_of(&self, store: &TenantStore, wanted: Batch) -> Result<Vec<Stored>, StoreError> {
+        Ok(store.batch(&wanted).await?.resources.into_values().collect())
+    }
+
     /// The resources of a page with their groups or members. The page ends early when it would hold more than
     /// [`list::MAX_PAGE_BYTES`]; it always holds one resource.
     async fn represent_page<'p>(
@@ -189,21 +274,22 @@ impl Service {
         caller: &Caller,
         page: &[Selected],
         projection: impl Fn(ResourceType) -> &'p Projection,
-    ) -> Result<Vec<Object>, ServiceError> {
+    ) -> Result<Vec<Shown>, ServiceError> {
         let mut resources = Vec::new();
         let mut bytes = 0;
-        for chunk in page.chunks(CONCURRENT_RESOURCES) {
+        let mut rest = page;
+        while !rest.is_empty() && bytes <= list::MAX_PAGE_BYTES {
+            let (chunk, after) = rest.split_at(together(rest));
+            rest = after;
             let shown = chunk.iter().map(|Selected { stored, .. }| {
                 self.represent_one(store, caller, stored, projection(stored.meta.resource_type))
             });
-            for (mut resource, selected) in try_join_all(shown).await?.into_iter().zip(chunk) {
-                let resource_type = selected.stored.meta.resource_type;
-                projection(resource_type).apply(&mut resource, self.schema(resource_type));
-                bytes += serde_json::to_vec(&resource).map_or(0, |text| text.len());
+            for shown in try_join_all(shown).await? {
+                bytes += encoded_length(&shown);
                 if bytes > list::MAX_PAGE_BYTES && !resources.is_empty() {
                     return Ok(resources);
                 }
-                resources.push(resource);
+                resources.push(shown);
             }
         }
         Ok(resources)
@@ -215,20 +301,44 @@ impl Service {
         caller: &Caller,
         stored: &Stored,
         projection: &Projection,
-    ) -> Result<Object, StoreError> {
-        let related = match stored.meta.resource_type {
+    ) -> Result<Shown, ServiceError> {
+        match stored.meta.resource_type {
             ResourceType::User => {
                 let groups = self.groups_of(store, stored, projection).await?;
-                ("groups", representation::groups(&caller.base_url, &groups))
+                Ok(self.user_answer(caller, stored, &groups, projection).resource)
             }
-            ResourceType::Group if stored.member_count == 0 => (MEMBERS, serde_json::Value::Null),
             ResourceType::Group => {
-                let members = self.members_of(store, &stored.meta.id, projection).await?;
-                (MEMBERS, members_value(&caller.base_url, &members))
+                let (group, members) = self.group_with_members(store, caller, stored.clone(), projection).await?;
+                Ok(self.shown_group(caller, &group, members, projection))
             }
-        };
-        Ok(representation::represent(&caller.base_url, &stored.meta, &stored.kept, Some(related)))
+        }
     }
+}
+
+/// How many of the first resources are read at the same time: few, if their members are many.
+pub(super) fn together(page: &[Selected]) -> usize {
+    let mut members = 0;
+    let fits = page.iter().take(CONCURRENT_RESOURCES).take_while(|selected| {
+        members += selected.stored.member_count;
+        members <= CONCURRENT_MEMBERS
+    });
+    fits.count().max(1)
+}
+
+/// Bytes of a document as JSON.
+fn encoded_length(document: &impl serde::Serialize) -> usize {
+    struct Length(usize);
+    impl std::io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, document).map_or(0, |()| length.0)
 }
 
 /// The page of `all`, which is in the order of `sort`, or of the ids.

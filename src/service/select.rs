@@ -1,21 +1,20 @@
 //! Which resources satisfy a filter, and at what cost: the lookups of [`index`] where the filter allows one, else a walk
 //! of the collection, up to a budget.
 
-use super::groups::members_value;
-use super::query::CONCURRENT_RESOURCES;
+use super::query::together;
 use super::users::group_of_user;
 use super::{Caller, Service, ServiceError};
 use crate::protocol::error::{ScimError, ScimType};
 use crate::protocol::filter::Filter;
 use crate::protocol::index::{self, Lookup, Related};
-use crate::protocol::members::MEMBERS;
+use crate::protocol::matching;
+use crate::protocol::members::{MEMBERS, Membership};
 use crate::protocol::projection::Projection;
 use crate::protocol::representation::{self, GroupOfUser};
 use crate::protocol::schema::ResourceType;
 use crate::protocol::sort::{Sort, SortKey};
-use crate::protocol::{Object, matching};
 use crate::store::reads::{Batch, Found};
-use crate::store::{Membership, Stored, TenantStore};
+use crate::store::{Stored, TenantStore};
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
 
@@ -126,8 +125,13 @@ impl Service {
         let ids: BTreeSet<String> = match lookup {
             Lookup::Id(id) => BTreeSet::from([id]),
             Lookup::Value(value) => store.holders(&value).await?.into_iter().collect(),
-            Lookup::GroupsOfMember(id) => store.groups_of(&id).await?.into_iter().map(|mirror| mirror.id).collect(),
-            Lookup::MembersOfGroup(id) => store.members(&id).await?.into_iter().map(|member| member.id).collect(),
+            Lookup::GroupsOfMember(id) => {
+                store.groups_of_id(&id).await?.into_iter().map(|group| group.meta.id).collect()
+            }
+            Lookup::MembersOfGroup(id) => match store.resource(ResourceType::Group, &id).await? {
+                Some(group) => store.members(&group).await?.into_iter().map(|member| member.id).collect(),
+                None => BTreeSet::new(),
+            },
         };
         self.check_budget(resource_type, ids.len() as u64)?;
         let mut batch =
@@ -181,17 +185,40 @@ impl Service {
         filter: &Filter,
     ) -> Result<Vec<Stored>, ServiceError> {
         let mut kept = Vec::new();
-        let everything = Projection::default();
-        let mut candidates = candidates.into_iter().peekable();
-        while candidates.peek().is_some() {
-            let chunk: Vec<Stored> = candidates.by_ref().take(CONCURRENT_RESOURCES).collect();
-            let shown = chunk.iter().map(|stored| self.represent_one(store, caller, stored, &everything));
-            let shown: Vec<Object> = try_join_all(shown).await?;
-            kept.extend(chunk.into_iter().zip(shown).filter_map(|(stored, resource)| {
-                matching::matches(filter, &resource, self.schema(stored.meta.resource_type)).then_some(stored)
-            }));
+        let mut candidates: Vec<Selected> = candidates.into_iter().map(Selected::unsorted).collect();
+        while !candidates.is_empty() {
+            let rest = candidates.split_off(together(&candidates));
+            let matches = candidates.iter().map(|candidate| self.matches(store, caller, &candidate.stored, filter));
+            let matches = try_join_all(matches).await?;
+            let chunk = candidates.into_iter().zip(matches);
+            kept.extend(chunk.filter_map(|(candidate, matches)| matches.then_some(candidate.stored)));
+            candidates = rest;
         }
         Ok(kept)
+    }
+
+    /// Whether a resource with all its groups or members satisfies a filter.
+    async fn matches(
+        &self,
+        store: &TenantStore,
+        caller: &Caller,
+        stored: &Stored,
+        filter: &Filter,
+    ) -> Result<bool, ServiceError> {
+        let everything = Projection::default();
+        let resource_type = stored.meta.resource_type;
+        let related = match resource_type {
+            ResourceType::User => {
+                representation::groups(&caller.base_url, &self.groups_of(store, stored, &everything).await?)
+            }
+            ResourceType::Group => {
+                let (_, members) = self.group_with_members(store, caller, stored.clone(), &everything).await?;
+                representation::members(&caller.base_url, &members)
+            }
+        };
+        let related = Some((related_attribute(resource_type), related));
+        let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, related);
+        Ok(matching::matches(filter, &resource, self.schema(resource_type)))
     }
 }
 
@@ -227,7 +254,7 @@ fn known_related(
                 .iter()
                 .filter_map(|other| found.memberships.get(&(id.clone(), other.clone())).cloned())
                 .collect();
-            members_value(base_url, &members)
+            representation::members(base_url, &members)
         }
         ResourceType::User => {
             let is_in = |group: &&String| found.memberships.contains_key(&((*group).clone(), id.clone()));

@@ -2,20 +2,27 @@
 
 use super::change::Difference;
 use super::error::AttemptError;
+use super::redo::Staging;
 use super::write::{Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
 use crate::protocol::index;
 use crate::protocol::projection::Projection;
-use crate::protocol::representation::{self, GroupOfUser};
+use crate::protocol::representation::{self, GroupOfUser, Shown};
 use crate::protocol::schema::ResourceType;
 use crate::protocol::{Object, patch, validation};
-use crate::store::reads::Batch;
-use crate::store::transaction::GroupTouch;
+use crate::store::redo::{Kind, MemberChange, Redo, State};
+use crate::store::related::Tied;
+use crate::store::transaction::{GroupTouch, MAX_ACTIONS};
 use crate::store::{StoreError, Stored, TenantStore};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 const USER: ResourceType = ResourceType::User;
+
+/// Actions that take a member out of a group: membership, mirror, group.
+const ACTIONS_TO_LEAVE: usize = 3;
 
 impl Service {
     /// RFC 7644 section 3.3. `active` is true unless the client says otherwise.
@@ -172,46 +179,97 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
-        loop {
+        let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
                 let user = self.existing(&store, USER, id).await?;
                 preconditions.check(&user.meta)?;
-                self.delete_with_memberships(&store, caller, &user).await
+                self.delete_member(&store, caller, &user, &mut staging).await
             }
             .await;
-            if let Some(done) = retry.settled(attempt).await? {
-                return Ok(done);
+            match retry.settled(attempt).await {
+                Ok(None) => {}
+                Ok(Some(())) => break Ok(()),
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.end_redo(&store, caller, staging).await;
+        deleted
     }
 
-    /// Deletes a resource and takes it out of the groups it is a member of.
-    pub(super) async fn delete_with_memberships(
+    /// Deletes a resource and takes it out of the groups it is a member of: in one transaction, or by a redo if these
+    /// are too many.
+    pub(super) async fn delete_member(
         &self,
         store: &TenantStore,
         caller: &Caller,
         stored: &Stored,
+        staging: &mut Staging,
     ) -> Result<(), AttemptError> {
         let meta = &stored.meta;
-        let mirrors = if stored.joins == 0 { Vec::new() } else { store.groups_of(&meta.id).await? };
-        let groups = Batch {
-            resources: mirrors.iter().map(|mirror| (ResourceType::Group, mirror.id.clone())).collect(),
-            ..Batch::default()
-        };
-        let existing =
-            if mirrors.is_empty() { Vec::new() } else { store.batch(&groups).await?.resources.into_keys().collect() };
+        let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
         let at = now();
-        let mut transaction = store.transaction();
-        transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &at);
-        let left: Vec<String> = existing.into_iter().map(|(_, group)| group).collect();
-        for group in &left {
-            transaction.remove_member(group, &meta.id);
-            transaction.touch_group(&GroupTouch { id: group, delta: -1, at: &at, version: None });
-        }
+        let left: Vec<String> = groups.iter().map(|group| group.meta.id.clone()).collect();
         let difference = Difference::between(&stored.kept, &Object::new()).with_ids("groups", &left, &[]);
-        transaction.log(&difference.record("delete", meta, caller, &at));
+        let record = difference.record("delete", meta, caller, &at);
+        let deletion = || {
+            let mut transaction = store.transaction();
+            transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &at);
+            to_kill.iter().for_each(|redo| transaction.kill_redo(redo));
+            transaction.log(&record);
+            transaction
+        };
+        let mut transaction = deletion();
+        if groups.is_empty() || transaction.actions() + ACTIONS_TO_LEAVE * groups.len() <= MAX_ACTIONS {
+            for group in &groups {
+                let removal = MemberChange::Remove { id: meta.id.clone(), resource_type: meta.resource_type };
+                transaction.change_member(&group.meta.id, &removal, &at);
+                transaction.touch_group(&GroupTouch {
+                    id: &group.meta.id,
+                    delta: -1,
+                    groups_delta: -i64::from(meta.resource_type == ResourceType::Group),
+                    at: &at,
+                    version: None,
+                    intent: group.marks.intent.as_deref(),
+                });
+            }
+        } else {
+            let redo = self.stage_leave(store, staging, &meta.id, &left, &at, caller.deadline).await?;
+            transaction = deletion();
+            transaction.commit_redo(&redo, &at);
+        }
         Ok(transaction.commit().await?)
+    }
+
+    /// What ties a resource to groups. What the intents of these say of it is applied first.
+    async fn ties(&self, store: &TenantStore, stored: &Stored, deadline: Instant) -> Result<Ties, AttemptError> {
+        if stored.joins == 0 {
+            return Ok(Ties::default());
+        }
+        let id = &stored.meta.id;
+        let tied = store.tied_groups(stored).await?;
+        let only = BTreeSet::from([id.clone()]);
+        for Tied { group, .. } in &tied {
+            if self.settle(store, group, &only, deadline).await? {
+                return Err(AttemptError::Moved);
+            }
+        }
+        let staged = stored.marks.joining.iter().map(|mark| Redo {
+            kind: Kind::Members,
+            subject: mark.subject.clone(),
+            id: mark.redo.clone(),
+        });
+        let states = store.redo_states(&staged.collect()).await?;
+        let exists = |group_id: &String| tied.iter().any(|tied| tied.group.meta.id == *group_id);
+        if states.iter().any(|(redo, state)| *state == State::Committed && exists(&redo.subject)) {
+            // Committed since the group was read, or applied since this resource was.
+            return Err(AttemptError::Moved);
+        }
+        let is_staged = |(_, state): &(Redo, State)| *state == State::Staged;
+        let to_kill = states.into_iter().filter(is_staged).map(|(redo, _)| redo).collect();
+        let groups = tied.into_iter().filter(|tied| tied.is_mirrored).map(|tied| tied.group).collect();
+        Ok(Ties { groups, to_kill })
     }
 
     /// The groups of a user, by name, if the answer shows them. Mirrors of groups that are gone show nowhere.
@@ -224,13 +282,7 @@ impl Service {
         if user.joins == 0 || !projection.shows("groups") {
             return Ok(Vec::new());
         }
-        let mirrors = store.groups_of(&user.meta.id).await?;
-        let wanted = Batch {
-            resources: mirrors.into_iter().map(|mirror| (ResourceType::Group, mirror.id)).collect(),
-            ..Batch::default()
-        };
-        let found = store.batch(&wanted).await?;
-        Ok(found.resources.into_values().map(|group| group_of_user(&group)).collect())
+        Ok(store.groups_of(user).await?.iter().map(group_of_user).collect())
     }
 
     pub(super) fn user_answer(
@@ -242,8 +294,17 @@ impl Service {
     ) -> Answer {
         let groups = representation::groups(&caller.base_url, groups);
         let resource = representation::represent(&caller.base_url, &user.meta, &user.kept, Some(("groups", groups)));
-        self.answer(user.meta.clone(), resource, projection)
+        Answer { meta: user.meta.clone(), resource: Shown::new(resource, projection, self.schema(USER)) }
     }
+}
+
+/// What ties a resource to groups.
+#[derive(Debug, Default)]
+pub(super) struct Ties {
+    /// Those that it is a member of.
+    groups: Vec<Stored>,
+    /// The redos that would add it to others, and that must not.
+    to_kill: Vec<Redo>,
 }
 
 /// How a user's `groups` show a group.

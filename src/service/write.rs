@@ -6,6 +6,7 @@ use crate::ambient;
 use crate::protocol::Object;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
+use crate::store::items::Marks;
 use crate::store::{Stored, TenantStore};
 use std::time::{Duration, Instant};
 
@@ -46,15 +47,17 @@ impl Retry {
 }
 
 /// The time of day, always with three digits of a second: sorted as text, times stand in their order.
-pub(super) fn now() -> String {
+#[must_use]
+pub fn now() -> String {
     format!("{:.3}", ambient::now())
 }
 
 /// A resource that does not exist yet.
-pub(super) fn created(resource_type: ResourceType, kept: Object) -> Stored {
+#[must_use]
+pub fn created(resource_type: ResourceType, kept: Object) -> Stored {
     let now = now();
     let meta = Meta { resource_type, id: ambient::new_id(), version: 1, created: now.clone(), last_modified: now };
-    Stored { meta, kept, joins: 0, member_count: 0 }
+    Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, marks: Marks::default() }
 }
 
 /// The state after a change of `before`.

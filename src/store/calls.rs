@@ -5,15 +5,16 @@ use super::TenantStore;
 use super::error::{CommitError, StoreError};
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
-use super::transaction::{Action, Refusal};
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use super::transaction::{Action, Refusal, names};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConsumedCapacity, DeleteRequest, KeysAndAttributes, ReturnConsumedCapacity,
-    WriteRequest,
+    AttributeValue, CancellationReason, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest,
+    ReturnConsumedCapacity, WriteRequest,
 };
-use futures_util::future::try_join_all;
-use std::collections::HashMap;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// An item as the SDK gives it.
@@ -23,6 +24,8 @@ pub type Item = HashMap<String, AttributeValue>;
 const BATCH_GET_KEYS: usize = 100;
 /// Requests in one `BatchWriteItem`.
 const BATCH_WRITE_REQUESTS: usize = 25;
+/// Batches under way at the same time.
+const BATCHES_AT_ONCE: usize = 16;
 /// Rounds in which a batch may leave something unprocessed before that counts as throttling.
 const BATCH_ROUNDS: u32 = 6;
 
@@ -35,6 +38,8 @@ pub struct Range {
     pub to: Option<String>,
     /// Most items to read.
     pub limit: Option<usize>,
+    /// From the last sort key to the first.
+    pub is_descending: bool,
 }
 
 impl TenantStore {
@@ -58,29 +63,50 @@ impl TenantStore {
         Ok(answer.item)
     }
 
-    /// `BatchGetItem` of any number of keys, by key. Absent items are absent from the result.
+    /// `BatchGetItem` of any number of keys, by key. Absent items are absent from the result. `projection` says which
+    /// item attributes are sent: fewer bytes, the same read units.
     pub(super) async fn batch_get(
         &self,
-        mut keys: Vec<Key>,
-    ) -> Result<std::collections::BTreeMap<Key, Item>, StoreError> {
-        keys.retain(Key::is_possible);
-        keys.sort();
-        keys.dedup();
-        let batches = keys.chunks(BATCH_GET_KEYS).map(|batch| self.batch_get_one(batch));
-        let mut found = std::collections::BTreeMap::new();
-        for item in try_join_all(batches).await?.into_iter().flatten() {
-            found.insert(Key { pk: text(&item, PK), sk: text(&item, SK) }, item);
-        }
+        keys: Vec<Key>,
+        projection: Option<&'static str>,
+    ) -> Result<BTreeMap<Key, Item>, StoreError> {
+        let mut found = BTreeMap::new();
+        self.batch_get_each(keys, projection, |key, item| {
+            found.insert(key, item);
+        })
+        .await?;
         Ok(found)
     }
 
-    async fn batch_get_one(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+    /// The same, each item given to `visit`.
+    pub(super) async fn batch_get_each(
+        &self,
+        mut keys: Vec<Key>,
+        projection: Option<&'static str>,
+        mut visit: impl FnMut(Key, Item),
+    ) -> Result<(), StoreError> {
+        keys.retain(Key::is_possible);
+        keys.sort();
+        keys.dedup();
+        let batches: Vec<_> = keys.chunks(BATCH_GET_KEYS).map(|batch| self.batch_get_one(batch, projection)).collect();
+        let mut answers = stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE);
+        while let Some(items) = answers.try_next().await? {
+            for item in items {
+                visit(key_of(&item), item);
+            }
+        }
+        Ok(())
+    }
+
+    async fn batch_get_one(&self, keys: &[Key], projection: Option<&'static str>) -> Result<Vec<Item>, StoreError> {
         let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
         let mut found = Vec::new();
         for round in 0..BATCH_ROUNDS {
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
                 .consistent_read(true)
+                .set_projection_expression(projection.map(str::to_owned))
+                .set_expression_attribute_names(projection.and_then(placeholders))
                 .build()
                 .map_err(|error| StoreError::Refused { operation: "BatchGetItem", message: error.to_string() })?;
             let call = self.meter.start();
@@ -109,18 +135,18 @@ impl TenantStore {
         let mut items = Vec::new();
         self.query_each(pk, range, |item| {
             items.push(item);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })
         .await?;
         Ok(items)
     }
 
-    /// The same, each item given to `visit`: no more than a page is held, whatever the partition holds.
+    /// The same, each item given to `visit` until it breaks: no more than a page is held, whatever the partition holds.
     pub(super) async fn query_each(
         &self,
         pk: &str,
         range: &Range,
-        mut visit: impl FnMut(Item) -> Result<(), StoreError>,
+        mut visit: impl FnMut(Item) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         let mut read = 0;
         let mut start = None;
@@ -152,6 +178,7 @@ impl TenantStore {
                 .key_condition_expression(condition)
                 .set_expression_attribute_values(Some(values))
                 .consistent_read(true)
+                .scan_index_forward(!range.is_descending)
                 .set_limit(left.map(|left| i32::try_from(left).unwrap_or(i32::MAX)))
                 .set_exclusive_start_key(start.take())
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
@@ -162,7 +189,9 @@ impl TenantStore {
             drop(call);
             for item in answer.items.unwrap_or_default() {
                 read += 1;
-                visit(item)?;
+                if visit(item)?.is_break() {
+                    return Ok(());
+                }
             }
             match answer.last_evaluated_key {
                 Some(last) if !last.is_empty() => start = Some(last),
@@ -198,21 +227,25 @@ impl TenantStore {
         }
     }
 
-    /// `BatchWriteItem` of deletions.
-    pub(super) async fn batch_delete(&self, keys: &[Key]) -> Result<(), StoreError> {
-        try_join_all(keys.chunks(BATCH_WRITE_REQUESTS).map(|batch| self.batch_delete_one(batch))).await.map(|_| ())
+    /// `BatchWriteItem`: puts items and deletes keys, without conditions. No key may be named twice.
+    pub(super) async fn batch_write(&self, put: Vec<Item>, delete: &[Key]) -> Result<(), StoreError> {
+        let refused =
+            |error: BuildError| StoreError::Refused { operation: "BatchWriteItem", message: error.to_string() };
+        let mut requests = Vec::with_capacity(put.len() + delete.len());
+        for item in put {
+            let put = PutRequest::builder().set_item(Some(item)).build().map_err(refused)?;
+            requests.push(WriteRequest::builder().put_request(put).build());
+        }
+        for key in delete {
+            let delete = DeleteRequest::builder().set_key(Some(key_item(key))).build().map_err(refused)?;
+            requests.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        let batches: Vec<_> =
+            requests.chunks(BATCH_WRITE_REQUESTS).map(|batch| self.batch_write_one(batch.to_vec())).collect();
+        stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await
     }
 
-    async fn batch_delete_one(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let refused = |message: String| StoreError::Refused { operation: "BatchWriteItem", message };
-        let mut wanted = Vec::with_capacity(keys.len());
-        for key in keys {
-            let delete = DeleteRequest::builder()
-                .set_key(Some(key_item(key)))
-                .build()
-                .map_err(|error| refused(error.to_string()))?;
-            wanted.push(WriteRequest::builder().delete_request(delete).build());
-        }
+    async fn batch_write_one(&self, mut wanted: Vec<WriteRequest>) -> Result<(), StoreError> {
         for round in 0..BATCH_ROUNDS {
             let call = self.meter.start();
             let answer = self
@@ -235,23 +268,33 @@ impl TenantStore {
     }
 }
 
+/// The `#name` placeholders of an expression, if it has any.
+fn placeholders(expression: &str) -> Option<HashMap<String, String>> {
+    Some(names(expression).into_iter().collect()).filter(|names: &HashMap<_, _>| !names.is_empty())
+}
+
 /// Exponential, from 20 ms, with jitter.
 async fn pause(round: u32) {
     tokio::time::sleep(crate::ambient::jitter(Duration::from_millis(20 << round))).await;
 }
 
-fn key_item(key: &Key) -> Item {
+pub(super) fn key_item(key: &Key) -> Item {
     HashMap::from([
         (PK.to_owned(), AttributeValue::S(key.pk.clone())),
         (SK.to_owned(), AttributeValue::S(key.sk.clone())),
     ])
 }
 
+/// The key of an item.
+pub(super) fn key_of(item: &Item) -> Key {
+    Key { pk: text(item, PK), sk: text(item, SK) }
+}
+
 fn text(item: &Item, name: &str) -> String {
     item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
-fn note(call: &Call, units: Units, capacity: Option<&ConsumedCapacity>) {
+pub(super) fn note(call: &Call, units: Units, capacity: Option<&ConsumedCapacity>) {
     if let Some(amount) = capacity.and_then(ConsumedCapacity::capacity_units) {
         call.consumed(units, amount);
     }
@@ -268,6 +311,15 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
         }
         _ => None,
     });
+    let gone: Vec<String> = reasons
+        .iter()
+        .zip(refusals)
+        .filter(|(reason, _)| code(reason) == "ConditionalCheckFailed")
+        .filter_map(|(_, refusal)| match refusal {
+            Refusal::Gone { id } => Some(id.clone()),
+            Refusal::Moved | Refusal::Taken { .. } => None,
+        })
+        .collect();
     let moved =
         reasons.iter().any(|reason| matches!(code(reason).as_str(), "ConditionalCheckFailed" | "TransactionConflict"));
     let throttled = reasons
@@ -275,6 +327,7 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
         .any(|reason| matches!(code(reason).as_str(), "ThrottlingError" | "ProvisionedThroughputExceeded"));
     match taken {
         Some(taken) => taken,
+        None if !gone.is_empty() => CommitError::Gone(gone),
         None if moved => CommitError::Moved,
         None if throttled => CommitError::Store(StoreError::Throttled("a transaction".into())),
         None => {

@@ -55,6 +55,8 @@ pub enum CommitError {
         /// Id of the resource that holds it.
         holder: Option<String>,
     },
+    /// Members that were to be changed do not exist.
+    Gone(Vec<String>),
     /// The table failed.
     Store(StoreError),
 }

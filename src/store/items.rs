@@ -4,10 +4,12 @@ use super::calls::Item;
 use super::error::StoreError;
 use super::keys::{Key, PK, SK};
 use crate::protocol::Object;
+use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A resource as the table holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,17 +23,40 @@ pub struct Stored {
     pub joins: u64,
     /// Members of a group; 0 for a user.
     pub member_count: u64,
+    /// How many of them are groups.
+    pub member_groups: u64,
+    /// What redos under way have written on it.
+    pub marks: Marks,
 }
 
-/// A membership or its mirror, without the end it was asked from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    /// Id of the other end: the member, or the group for a mirror.
-    pub id: String,
-    /// Type of the member.
-    pub resource_type: ResourceType,
-    /// The name that the client sent with the member.
-    pub display: Option<String>,
+/// What redos under way have written on a resource ([`super::redo`]). Nearly always empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Of a group: the intent that was committed and is being applied. Memberships that a chunk of it still names are
+    /// as the chunk says.
+    pub intent: Option<String>,
+    /// Of a group: when the last redo of it ended, RFC 3339. What was read beside the group in one batch may be from
+    /// before that.
+    pub settled: Option<String>,
+    /// Of a group: members that are about to be deleted, or were. Who does not exist is no member.
+    pub leaving: BTreeSet<Mark>,
+    /// Of a user or group: groups that staged intents add it to. It is a member of those whose `intent` this is.
+    pub joining: BTreeSet<Mark>,
+}
+
+/// One entry of [`Marks`]: whom it is about, and the redo that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// Id of a group or of a member.
+    pub subject: String,
+    /// Id of the redo.
+    pub redo: String,
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}#{}", self.subject, self.redo)
+    }
 }
 
 /// One string item attribute.
@@ -49,6 +74,7 @@ pub(super) fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
         AttributeValue::N(_) => 21,
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         _ => 1,
     }
 }
@@ -103,27 +129,41 @@ pub(super) fn new_resource(key: &Key, stored: &Stored) -> Item {
     attributes.push(("created", s(&stored.meta.created)));
     if stored.meta.resource_type == ResourceType::Group {
         attributes.push(("memberCount", n(stored.member_count)));
+        if stored.member_groups > 0 {
+            attributes.push(("memberGroups", n(stored.member_groups)));
+        }
+        attributes.extend(stored.marks.intent.as_ref().map(|intent| ("intent", s(intent))));
     }
     item(key, attributes)
 }
 
 /// Reads an item. `attribute` names what was missing when it cannot be used.
-struct Reader<'a>(&'a Item);
+pub(super) struct Reader<'a>(pub(super) &'a Item);
 
 impl<'a> Reader<'a> {
-    fn corrupt(&self, attribute: &'static str) -> StoreError {
+    pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
         let key = |name: &str| self.optional(name).unwrap_or_default().to_owned();
         // `T#default#KEY` of a lookup key: what follows is a person's, and this text goes into the log.
         let pk = key(PK).splitn(4, '#').take(3).collect::<Vec<_>>().join("#");
         StoreError::Corrupt { pk, sk: key(SK), attribute }
     }
 
-    fn optional(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+    }
+
+    pub(super) fn optional(&self, name: &str) -> Option<&'a str> {
         self.0.get(name)?.as_s().ok().map(String::as_str)
     }
 
-    fn text(&self, name: &'static str) -> Result<&'a str, StoreError> {
+    pub(super) fn text(&self, name: &'static str) -> Result<&'a str, StoreError> {
         self.optional(name).ok_or_else(|| self.corrupt(name))
+    }
+
+    fn marks(&self, name: &str) -> BTreeSet<Mark> {
+        let entries = self.0.get(name).and_then(|value| value.as_ss().ok()).map(Vec::as_slice).unwrap_or_default();
+        let mark = |(subject, redo): (&str, &str)| Mark { subject: subject.to_owned(), redo: redo.to_owned() };
+        entries.iter().filter_map(|entry| entry.rsplit_once('#')).map(mark).collect()
     }
 
     fn number(&self, name: &str) -> Option<u64> {
@@ -146,7 +186,19 @@ pub(super) fn stored(resource_type: ResourceType, item: &Item) -> Result<Stored,
         kept,
         joins: item.number("joins").unwrap_or(0),
         member_count: item.number("memberCount").unwrap_or(0),
+        member_groups: item.number("memberGroups").unwrap_or(0),
+        marks: Marks {
+            intent: item.optional("intent").map(str::to_owned),
+            settled: item.optional("settled").map(str::to_owned),
+            leaving: item.marks("leaving"),
+            joining: item.marks("joining"),
+        },
     })
+}
+
+/// The type that an item names.
+pub(super) fn named_type(name: &str) -> Option<ResourceType> {
+    ResourceType::ALL.into_iter().find(|resource_type| resource_type.name() == name)
 }
 
 /// A membership or mirror from its item.
@@ -154,20 +206,31 @@ pub(super) fn membership(item: &Item) -> Result<Membership, StoreError> {
     let item = Reader(item);
     Ok(Membership {
         id: item.text(SK)?.to_owned(),
-        resource_type: match item.text("type")? {
-            "User" => ResourceType::User,
-            "Group" => ResourceType::Group,
-            _ => return Err(item.corrupt("type")),
-        },
+        resource_type: named_type(item.text("type")?).ok_or_else(|| item.corrupt("type"))?,
         display: item.optional("display").map(str::to_owned),
     })
 }
 
-/// A counter from its item: the first digits of the ids, and how many there are.
-pub(super) fn counter(item: &Item) -> Result<(String, u64), StoreError> {
+/// The item attributes by which a counter tells its ids apart: their third digit.
+pub(super) const COUNTED_DIGITS: [&str; 16] =
+    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
+
+/// The one of them that counts `id`.
+pub(super) fn counted_digit(id: &str) -> Option<&'static str> {
+    COUNTED_DIGITS.into_iter().find(|digit| id.get(2..3) == Some(digit))
+}
+
+/// A counter from its item: the first three digits of ids and how many there are, in order. Two digits where the third
+/// was not counted from the first resource on: what was counted then is missing in every sum since.
+pub(super) fn counter(item: &Item) -> Result<Vec<(String, u64)>, StoreError> {
     let item = Reader(item);
+    let prefix = item.text(SK)?;
     // A counter that was decremented below zero would wrap; it reads as corrupt instead.
-    Ok((item.text(SK)?.to_owned(), item.number("n").ok_or_else(|| item.corrupt("n"))?))
+    let all = item.number("n").ok_or_else(|| item.corrupt("n"))?;
+    let counted: Vec<(String, u64)> =
+        COUNTED_DIGITS.iter().filter_map(|digit| Some((format!("{prefix}{digit}"), item.number(digit)?))).collect();
+    let is_whole = counted.iter().map(|(_, count)| count).sum::<u64>() == all;
+    Ok(if is_whole { counted } else { vec![(prefix.to_owned(), all)] })
 }
 
 /// The id that a unique or lookup key names.
@@ -176,5 +239,32 @@ pub(super) fn holder(item: &Item) -> Result<String, StoreError> {
     match item.optional("id") {
         Some(id) => Ok(id.to_owned()),
         None => Ok(item.text(SK)?.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_tells_third_digits_apart_if_it_counted_them_from_the_start() {
+        let read = |attributes: &[(&str, i64)]| {
+            let mut counted = item(&Key { pk: "T#default#COUNT#USER".into(), sk: "7f".into() }, []);
+            counted.extend(attributes.iter().map(|(name, number)| ((*name).to_owned(), n(number))));
+            counter(&counted).ok()
+        };
+        let prefixes = |expected: &[(&str, u64)]| {
+            Some(expected.iter().map(|(prefix, count)| ((*prefix).to_owned(), *count)).collect::<Vec<_>>())
+        };
+        assert_eq!(read(&[("n", 3), ("0", 1), ("f", 2)]), prefixes(&[("7f0", 1), ("7ff", 2)]));
+        assert_eq!(read(&[("n", 1), ("0", 1), ("f", 0)]), prefixes(&[("7f0", 1), ("7ff", 0)]));
+        assert_eq!(read(&[("n", 0)]), prefixes(&[]));
+        // Three were there before; then one came, or went.
+        assert_eq!(read(&[("n", 4), ("0", 1)]), prefixes(&[("7f", 4)]));
+        assert_eq!(read(&[("n", 2), ("0", -1)]), prefixes(&[("7f", 2)]));
+        assert_eq!(read(&[("n", -1), ("0", -1)]), None);
+        assert_eq!(read(&[("0", 1)]), None);
+        assert_eq!(counted_digit("2819c223"), Some("1"));
+        assert_eq!(counted_digit("é"), None);
     }
 }

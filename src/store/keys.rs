@@ -8,9 +8,11 @@
 //! | unique key | `T#<tenant>#KEY#<Type>.<attribute>#<value>` | `-` |
 //! | lookup key | the same | id |
 //! | both, of a long value | `T#<tenant>#DIGEST#<Type>.<attribute>#<SHA-256 of the value>` | as above |
-//! | counter | `T#<tenant>#COUNT#USER`, `…#GROUP` | first two digits of the id |
+//! | counter | `T#<tenant>#COUNT#USER`, `…#GROUP` | first two digits of the id; the third is an item attribute |
 //! | change | `T#<tenant>#LOG#<yyyy-mm-dd>` | time-ordered id |
 //! | tombstone | `T#<tenant>#GONE#USER`, `…#GROUP` | id |
+//! | redo, in the register | `T#<tenant>#REDO` | `members#<group id>#<redo id>`, `leave#<member id>#<redo id>` |
+//! | chunk of a redo intent | `T#<tenant>#INTENT#<group id>` | `<redo id>#<first member id>`; the first one ends in `#` |
 
 use crate::protocol::index::IndexedValue;
 use crate::protocol::schema::ResourceType;
@@ -32,7 +34,7 @@ const MAX_PK_BYTES: usize = 2048;
 const MAX_SK_BYTES: usize = 1024;
 
 /// The primary key of one item.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Partition key.
     pub pk: String,
@@ -66,6 +68,12 @@ impl Keys {
     #[must_use]
     pub fn new(tenant: &str) -> Self {
         Self { tenant: tenant.to_owned() }
+    }
+
+    /// Whose they are.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
     }
 
     fn partition(&self, rest: &str) -> String {
@@ -144,6 +152,31 @@ impl Keys {
         Key { pk: self.partition(&format!("LOG#{date}")), sk: change_id.to_owned() }
     }
 
+    /// Partition of the redos that are staged or not yet finished.
+    #[must_use]
+    pub fn redos(&self) -> String {
+        self.partition("REDO")
+    }
+
+    /// One of them. `name` is its kind, its subject and its id.
+    #[must_use]
+    pub fn redo(&self, name: &str) -> Key {
+        Key { pk: self.redos(), sk: name.to_owned() }
+    }
+
+    /// Partition of the chunks of the intents of a group.
+    #[must_use]
+    pub fn chunks(&self, group_id: &str) -> String {
+        self.partition(&format!("INTENT#{group_id}"))
+    }
+
+    /// The chunk of an intent that covers the members from `first` on; the first one covers all before it too, and has
+    /// an empty `first`.
+    #[must_use]
+    pub fn chunk(&self, group_id: &str, redo_id: &str, first: &str) -> Key {
+        Key { pk: self.chunks(group_id), sk: format!("{redo_id}#{first}") }
+    }
+
     /// What is left of a deleted resource.
     #[must_use]
     pub fn tombstone(&self, resource_type: ResourceType, id: &str) -> Key {
@@ -155,6 +188,70 @@ fn kind(resource_type: ResourceType) -> &'static str {
     match resource_type {
         ResourceType::User => "USER",
         ResourceType::Group => "GROUP",
+    }
+}
+
+/// What an item is, as its key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A user or group, by id.
+    Resource(ResourceType, String),
+    /// A membership.
+    Membership {
+        /// Id of the group.
+        group: String,
+        /// Id of the member.
+        member: String,
+    },
+    /// The mirror of a membership.
+    Mirror {
+        /// Id of the group.
+        group: String,
+        /// Id of the member.
+        member: String,
+    },
+    /// A unique or lookup key: attribute and value, or digest.
+    Holder(String),
+    /// A counter, by the digits it counts.
+    Counter(ResourceType, String),
+    /// A redo in the register, by its name.
+    Redo(String),
+    /// A chunk of a redo intent.
+    Chunk {
+        /// Id of the group.
+        group: String,
+        /// Id of the intent.
+        intent: String,
+    },
+    /// A change record.
+    Change,
+    /// What is left of a deleted resource.
+    Tombstone,
+}
+
+impl Key {
+    /// The keys of the tenant whose item this is, and what it is; `None` for a key that none of [`Keys`] is.
+    #[must_use]
+    pub fn place(&self) -> Option<(Keys, Place)> {
+        let (tenant, rest) = self.pk.strip_prefix("T#")?.split_once('#')?;
+        let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+        let typed = |name: &str| ResourceType::ALL.into_iter().find(|resource_type| kind(*resource_type) == name);
+        let sk = self.sk.clone();
+        let place = match rest.split_once('#') {
+            None if rest == "REDO" => Place::Redo(sk),
+            None => Place::Resource(typed(rest)?, sk),
+            Some(("MEMBERS", group)) => Place::Membership { group: group.to_owned(), member: sk },
+            Some(("MEMBEROF", member)) => Place::Mirror { group: sk, member: member.to_owned() },
+            Some(("KEY" | "DIGEST", value)) => Place::Holder(value.to_owned()),
+            Some(("COUNT", name)) => Place::Counter(typed(name)?, sk),
+            Some(("INTENT", group)) => {
+                Place::Chunk { group: group.to_owned(), intent: self.sk.split('#').next()?.to_owned() }
+            }
+            Some(("LOG", _)) => Place::Change,
+            Some(("GONE", name)) => typed(name).map(|_| Place::Tombstone)?,
+            Some(_) => return None,
+        };
+        is_name.then(|| (Keys::new(tenant), place))
     }
 }
 
@@ -184,9 +281,36 @@ mod tests {
             (keys.counter(ResourceType::Group, "2819c223"), "T#default#COUNT#GROUP", "28"),
             (keys.change("2026-01-31", "c"), "T#default#LOG#2026-01-31", "c"),
             (keys.tombstone(ResourceType::User, "u"), "T#default#GONE#USER", "u"),
+            (keys.redo("leave#u#r"), "T#default#REDO", "leave#u#r"),
+            (keys.chunk("g", "r", ""), "T#default#INTENT#g", "r#"),
+            (keys.chunk("g", "r", "u"), "T#default#INTENT#g", "r#u"),
         ];
         for (key, pk, sk) in cases {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
+        }
+    }
+
+    #[test]
+    fn a_key_says_what_its_item_is() {
+        let keys = Keys::new("acme");
+        let membership = Place::Membership { group: "g".into(), member: "u".into() };
+        let mirror = Place::Mirror { group: "g".into(), member: "u".into() };
+        for (key, expected) in [
+            (keys.resource(ResourceType::User, "u"), Place::Resource(ResourceType::User, "u".into())),
+            (keys.membership("g", "u"), membership),
+            (keys.mirror("g", "u"), mirror),
+            (keys.holder(&indexed("a#b", true), "u"), Place::Holder("User.userName#a#b".into())),
+            (keys.counter(ResourceType::Group, "2819c223"), Place::Counter(ResourceType::Group, "28".into())),
+            (keys.change("2026-01-31", "c"), Place::Change),
+            (keys.tombstone(ResourceType::User, "u"), Place::Tombstone),
+            (keys.redo("leave#u#r"), Place::Redo("leave#u#r".into())),
+            (keys.chunk("g", "r", "u"), Place::Chunk { group: "g".into(), intent: "r".into() }),
+        ] {
+            let (of, place) = key.place().unwrap();
+            assert_eq!((of.tenant(), place), ("acme", expected));
+        }
+        for pk in ["", "T#", "T#acme", "T##USER", "T#a b#USER", "T#acme#OTHER", "T#acme#COUNT#OTHER", "other"] {
+            assert_eq!(Key { pk: pk.into(), sk: "x".into() }.place().map(|(_, place)| place), None, "{pk}");
         }
     }
 

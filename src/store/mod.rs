@@ -2,7 +2,9 @@
 //! consistent: a secondary index is eventually consistent, and a lookup that misses a user created 200 ms ago ends in
 //! a duplicate.
 //!
-//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write.
+//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write,
+//! `redo` the changes that no transaction holds, `related` who is a member of what, and [`verify`] what must hold of all
+//! of it.
 
 pub mod calls;
 pub mod connect;
@@ -11,10 +13,13 @@ pub mod items;
 pub mod keys;
 pub mod meter;
 pub mod reads;
+pub(crate) mod redo;
+pub(crate) mod related;
 pub mod transaction;
+pub mod verify;
 
 pub use error::{CommitError, StoreError};
-pub use items::{Membership, Stored};
+pub use items::Stored;
 pub use transaction::Transaction;
 
 use aws_sdk_dynamodb::Client;

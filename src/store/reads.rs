@@ -3,14 +3,16 @@
 use super::TenantStore;
 use super::calls::Range;
 use super::error::StoreError;
-use super::items::{self, Membership, Stored};
+use super::items::{self, Stored};
 use super::keys::Key;
 use crate::protocol::index::IndexedValue;
+use crate::protocol::members::Membership;
 use crate::protocol::schema::ResourceType;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
-/// How many resources of a type there are, by the first two digits of their ids.
+/// How many resources of a type there are, by the first three digits of their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, u64>);
 
@@ -40,6 +42,8 @@ impl Counters {
 const PARALLEL_RANGES: u64 = 16;
 /// Memberships of a deleted group that are read, and then removed, at a time.
 const SWEPT_AT_ONCE: usize = 250;
+/// Resources that are read whole beside others, in the same call, when it would be enough to know that they exist.
+const READ_WHOLE: usize = 40;
 /// Resources for which another part is worth a query.
 const RESOURCES_PER_RANGE: u64 = 500;
 
@@ -50,15 +54,26 @@ impl TenantStore {
         found.as_ref().map(|item| items::stored(resource_type, item)).transpose()
     }
 
-    /// `BatchGetItem` of resources and of memberships at once: everything a decision needs in one round trip.
-    pub(crate) async fn batch(&self, wanted: &Batch) -> Result<Found, StoreError> {
-        let resource_keys = wanted.resources.iter().map(|(resource_type, id)| self.keys.resource(*resource_type, id));
-        let membership_keys = wanted.memberships.iter().map(|(group, member)| self.keys.membership(group, member));
-        let mut items = self.batch_get(resource_keys.chain(membership_keys).collect()).await?;
-        let mut found = Found::default();
-        for (resource_type, id) in &wanted.resources {
-            if let Some(item) = items.remove(&self.keys.resource(*resource_type, id)) {
-                found.resources.insert((*resource_type, id.clone()), items::stored(*resource_type, &item)?);
+    /// `BatchGetItem` of resources and of memberships at once. The memberships are as their items say; see
+    /// [`super::related`].
+    pub(super) async fn batch_as_stored(&self, wanted: &Batch) -> Result<Found, StoreError> {
+        let resource_key = |(resource_type, id): &(ResourceType, String)| self.keys.resource(*resource_type, id);
+        let mut keys: Vec<Key> = wanted.resources.iter().map(resource_key).collect();
+        keys.extend(wanted.memberships.iter().map(|(group, member)| self.keys.membership(group, member)));
+        let is_one_call = wanted.existing.len() <= READ_WHOLE;
+        let (mut items, existing) = if is_one_call {
+            keys.extend(wanted.existing.iter().map(resource_key));
+            let items = self.batch_get(keys, None).await?;
+            let is_there = |wanted: &&(ResourceType, String)| items.contains_key(&resource_key(wanted));
+            let existing = wanted.existing.iter().filter(is_there).cloned().collect();
+            (items, existing)
+        } else {
+            try_join(self.batch_get(keys, None), self.existing(&wanted.existing)).await?
+        };
+        let mut found = Found { existing, ..Found::default() };
+        for wanted in &wanted.resources {
+            if let Some(item) = items.remove(&resource_key(wanted)) {
+                found.resources.insert(wanted.clone(), items::stored(wanted.0, &item)?);
             }
         }
         for (group, member) in &wanted.memberships {
@@ -67,6 +82,22 @@ impl TenantStore {
             }
         }
         Ok(found)
+    }
+
+    /// Which of these resources exist: `BatchGetItem` of their keys alone.
+    pub(crate) async fn existing(
+        &self,
+        wanted: &BTreeSet<(ResourceType, String)>,
+    ) -> Result<BTreeSet<(ResourceType, String)>, StoreError> {
+        let keys = wanted.iter().map(|(resource_type, id)| self.keys.resource(*resource_type, id)).collect();
+        let users = self.keys.resources(ResourceType::User);
+        let mut existing = BTreeSet::new();
+        self.batch_get_each(keys, Some("PK, SK"), |key, _| {
+            let resource_type = if key.pk == users { ResourceType::User } else { ResourceType::Group };
+            existing.insert((resource_type, key.sk));
+        })
+        .await?;
+        Ok(existing)
     }
 
     /// The ids of the resources that hold an indexed value: `GetItem` of a unique key, `Query` of lookup keys.
@@ -79,23 +110,36 @@ impl TenantStore {
         found.iter().map(items::holder).collect()
     }
 
-    /// `Query` of the members of a group, in id order.
-    pub(crate) async fn members(&self, group_id: &str) -> Result<Vec<Membership>, StoreError> {
-        let found = self.query(&self.keys.members(group_id), &Range::default()).await?;
+    /// `Query` of the mirrors of a member: the groups it is in, and such as were deleted.
+    pub(crate) async fn mirrors(&self, member_id: &str) -> Result<Vec<Membership>, StoreError> {
+        let found = self.query(&self.keys.groups_of(member_id), &Range::default()).await?;
         found.iter().map(items::membership).collect()
     }
 
-    /// `Query` of the mirrors of a member: the groups it is in, and such as were deleted.
-    pub(crate) async fn groups_of(&self, member_id: &str) -> Result<Vec<Membership>, StoreError> {
-        let found = self.query(&self.keys.groups_of(member_id), &Range::default()).await?;
-        found.iter().map(items::membership).collect()
+    /// `BatchGetItem` of groups, each with the membership of one member, as the items say.
+    pub(crate) async fn groups_and_memberships(
+        &self,
+        group_ids: &[String],
+        member_id: &str,
+    ) -> Result<Vec<(Stored, Option<Membership>)>, StoreError> {
+        let wanted = Batch {
+            resources: group_ids.iter().map(|id| (ResourceType::Group, id.clone())).collect(),
+            memberships: group_ids.iter().map(|id| (id.clone(), member_id.to_owned())).collect(),
+            ..Batch::default()
+        };
+        let Found { resources, mut memberships, .. } = self.batch_as_stored(&wanted).await?;
+        let with_membership = |group: Stored| {
+            let membership = memberships.remove(&(group.meta.id.clone(), member_id.to_owned()));
+            (group, membership)
+        };
+        Ok(resources.into_values().map(with_membership).collect())
     }
 
     /// `Query` of the counters of a type.
     pub(crate) async fn counters(&self, resource_type: ResourceType) -> Result<Counters, StoreError> {
         let found = self.query(&self.keys.counters(resource_type), &Range::default()).await?;
         let counters: Result<Vec<_>, _> = found.iter().map(items::counter).collect();
-        Ok(Counters(counters?.into_iter().collect()))
+        Ok(Counters(counters?.into_iter().flatten().collect()))
     }
 
     /// `Query` of `count` resources in id order, from the one that stands `skip` places after the first whose id is
@@ -110,8 +154,8 @@ impl TenantStore {
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let range = Range {
             from: (!prefix.is_empty()).then(|| prefix.to_owned()),
-            to: None,
             limit: Some(skip.saturating_add(count)),
+            ..Range::default()
         };
         let found = self.query(&self.keys.resources(resource_type), &range).await?;
         found.iter().skip(skip).map(|item| items::stored(resource_type, item)).collect()
@@ -133,7 +177,7 @@ impl TenantStore {
             .map(|part| Range {
                 from: (part > 0).then(|| digit(part)),
                 to: (part + 1 < parts).then(|| format!("{:x}~", 16 * (part + 1) / parts - 1)),
-                limit: None,
+                ..Range::default()
             })
             .collect();
         let parts = ranges.iter().map(|range| self.kept_in(resource_type, &partition, range, &keep));
@@ -153,7 +197,7 @@ impl TenantStore {
             if keep(&stored) {
                 kept.push(stored);
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })
         .await?;
         Ok(kept)
@@ -172,7 +216,7 @@ impl TenantStore {
                 let member = items::membership(item)?;
                 keys.extend([self.keys.mirror(group_id, &member.id), self.keys.membership(group_id, &member.id)]);
             }
-            self.batch_delete(&keys).await?;
+            self.batch_write(Vec::new(), &keys).await?;
         }
     }
 }
@@ -184,6 +228,8 @@ pub struct Batch {
     pub resources: BTreeSet<(ResourceType, String)>,
     /// Memberships by group and member.
     pub memberships: BTreeSet<(String, String)>,
+    /// Resources by type and id, of which it is enough to know whether they exist.
+    pub existing: BTreeSet<(ResourceType, String)>,
 }
 
 /// What of a [`Batch`] is there.
@@ -193,6 +239,8 @@ pub struct Found {
     pub resources: BTreeMap<(ResourceType, String), Stored>,
     /// Memberships by group and member.
     pub memberships: BTreeMap<(String, String), Membership>,
+    /// Those of [`Batch::existing`] that exist.
+    pub existing: BTreeSet<(ResourceType, String)>,
 }
 
 #[cfg(test)]
@@ -201,15 +249,18 @@ mod tests {
 
     #[test]
     fn counters_locate_a_position_by_their_prefix_sums() {
-        let counters = Counters([("00", 2), ("7f", 0), ("80", 3), ("ff", 1)].map(|(p, n)| (p.to_owned(), n)).into());
-        assert_eq!(counters.total(), 6);
+        // `80` was counted before its third digits were.
+        let counted = [("001", 2), ("00f", 1), ("7f0", 0), ("80", 3), ("ff0", 1)];
+        let counters = Counters(counted.map(|(prefix, count)| (prefix.to_owned(), count)).into());
+        assert_eq!(counters.total(), 7);
         let expected = [
-            Some(("00", 0)),
-            Some(("00", 1)),
+            Some(("001", 0)),
+            Some(("001", 1)),
+            Some(("00f", 0)),
             Some(("80", 0)),
             Some(("80", 1)),
             Some(("80", 2)),
-            Some(("ff", 0)),
+            Some(("ff0", 0)),
             None,
         ];
         for (position, expected) in expected.into_iter().enumerate() {

@@ -1,13 +1,13 @@
-//! Every write of the table but the sweep of a deleted group: one `TransactWriteItems`, each action with the
-//! condition that what it assumes still holds.
+//! Every write of the table but those that nobody refers to yet, or any more: one `TransactWriteItems`, each action with
+//! the condition that what it assumes still holds.
 
 use super::TenantStore;
 use super::calls::Item;
 use super::error::{CommitError, StoreError};
 use super::items::{self, Stored, item, n, s};
 use super::keys::Key;
+use super::redo::MemberChange;
 use crate::protocol::index::IndexedValue;
-use crate::protocol::members::Member;
 use crate::protocol::schema::ResourceType;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -21,10 +21,6 @@ pub const MAX_ACTIONS: usize = 100;
 const MAX_ITEM_BYTES: usize = 396 * 1024;
 /// Largest sum of the items of one transaction. DynamoDB takes 4 MB.
 const MAX_TRANSACTION_BYTES: usize = 4_000_000;
-/// Members that a request can add whatever else it does to the group: each takes three actions (membership, mirror,
-/// member), and a new group takes five (item, two keys, counter, change record), a renamed one six.
-pub const MEMBERS_THAT_FIT: usize = (MAX_ACTIONS - 6) / 3;
-
 /// What it means when an action's condition fails.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
@@ -32,6 +28,8 @@ pub(super) enum Refusal {
     Moved,
     /// Another resource than `id` holds the value.
     Taken { attribute: String, id: String },
+    /// This resource does not exist.
+    Gone { id: String },
 }
 
 /// One action and what its refusal means.
@@ -67,16 +65,20 @@ pub struct GroupTouch<'a> {
     pub id: &'a str,
     /// Members more, or fewer.
     pub delta: i64,
+    /// Of them, groups.
+    pub groups_delta: i64,
     /// When, RFC 3339.
     pub at: &'a str,
     /// The version the group must have; `None` when the change holds for any.
     pub version: Option<u64>,
+    /// The intent that was pending when the group was read. No other one may be: it could be about the same members.
+    pub intent: Option<&'a str>,
 }
 
 /// A transaction being put together.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    store: &'a TenantStore,
+    pub(super) store: &'a TenantStore,
     actions: Vec<Action>,
     bytes: usize,
     broken: Option<StoreError>,
@@ -93,12 +95,33 @@ impl TenantStore {
 impl Transaction<'_> {
     /// Puts a new resource with its keys and counts it. Conditions: the id and each unique value are free.
     pub fn create(&mut self, stored: &Stored, indexed: &std::collections::BTreeSet<IndexedValue>) {
+        self.create_uncounted(stored, indexed);
+        self.count(stored.meta.resource_type, &stored.meta.id, 1);
+    }
+
+    /// The same for who creates many in one transaction: [`Self::count_created`] counts them, one action for all whose
+    /// ids begin alike.
+    pub fn create_uncounted(&mut self, stored: &Stored, indexed: &std::collections::BTreeSet<IndexedValue>) {
         let key = self.key(stored);
         self.put(items::new_resource(&key, stored), Some("attribute_not_exists(PK)"), Refusal::Moved);
         for value in indexed {
             self.hold(value, &stored.meta.id);
         }
-        self.count(stored.meta.resource_type, &stored.meta.id, 1);
+    }
+
+    /// Counts new resources of which all ids begin with the same two digits.
+    pub fn count_created(&mut self, resource_type: ResourceType, ids: &[&str]) {
+        let Some(first) = ids.first() else { return };
+        let mut expression = "ADD #n :n".to_owned();
+        let mut values = vec![("n", n(ids.len()))];
+        for digit in items::COUNTED_DIGITS {
+            let counted = ids.iter().filter(|id| items::counted_digit(id) == Some(digit)).count();
+            if counted > 0 {
+                expression.push_str(&format!(", #{digit} :{digit}"));
+                values.push((digit, n(counted)));
+            }
+        }
+        self.update(&self.store.keys.counter(resource_type, first), &expression, None, values, Refusal::Moved);
     }
 
     /// Rewrites a resource and moves its keys. Conditions: it has the version that was read, and each new unique value
@@ -113,6 +136,12 @@ impl Transaction<'_> {
         let mut values = items::resource_attributes(after);
         if after.meta.resource_type == ResourceType::Group {
             values.push(("memberCount", n(after.member_count)));
+            if before.member_groups + after.member_groups > 0 {
+                values.push(("memberGroups", n(after.member_groups)));
+            }
+            // With this the changes that stand in its chunks have happened.
+            let begins = after.marks.intent.as_ref().filter(|_| before.marks.intent.is_none());
+            values.extend(begins.map(|intent| ("intent", s(intent))));
         }
         let missing: Vec<&str> =
             items::COPIES.into_iter().filter(|copy| !values.iter().any(|(name, _)| name == copy)).collect();
@@ -157,44 +186,76 @@ impl Transaction<'_> {
     }
 
     /// Counts a change of a group's members that holds whatever else changes: version, lastModified and memberCount go
-    /// on from what they are. Condition: the group exists, and has `touch.version` if that is given.
+    /// on from what they are. Conditions: the group exists, has `touch.version` if that is given, and no other intent
+    /// than the one that was read.
     pub fn touch_group(&mut self, touch: &GroupTouch<'_>) {
+        self.touch_group_and(touch, None);
+    }
+
+    /// The same, and the end of the redo of a member that left, by its mark.
+    pub(super) fn touch_group_and(&mut self, touch: &GroupTouch<'_>, left: Option<AttributeValue>) {
         let mut condition = "attribute_exists(PK)".to_owned();
         let mut values = vec![("one", n(1)), ("delta", n(touch.delta)), ("at", s(touch.at))];
         if let Some(version) = touch.version {
             condition.push_str(" AND #version = :version");
             values.push(("version", n(version)));
         }
-        let expression = "SET #version = #version + :one, #memberCount = #memberCount + :delta, #lastModified = :at";
+        match touch.intent {
+            None => condition.push_str(" AND attribute_not_exists(#intent)"),
+            Some(intent) => {
+                condition.push_str(" AND (attribute_not_exists(#intent) OR #intent = :intent)");
+                values.push(("intent", s(intent)));
+            }
+        }
+        let mut expression =
+            "SET #version = #version + :one, #memberCount = #memberCount + :delta, #lastModified = :at".to_owned();
+        if left.is_some() {
+            expression.push_str(", #settled = :at");
+        }
+        if touch.groups_delta != 0 {
+            expression.push_str(" ADD #memberGroups :groups");
+            values.push(("groups", n(touch.groups_delta)));
+        }
+        if let Some(mark) = left {
+            expression.push_str(" DELETE #leaving :mark");
+            values.push(("mark", mark));
+        }
         let key = self.store.keys.resource(ResourceType::Group, touch.id);
-        self.update(&key, expression, Some(&condition), values, Refusal::Moved);
+        self.update(&key, &expression, Some(&condition), values, Refusal::Moved);
     }
 
-    /// Adds a member: membership, mirror, and the member's count of joins. Conditions: it is not a member yet, and it
-    /// exists.
-    pub fn add_member(&mut self, group_id: &str, member: &Member, resource_type: ResourceType, at: &str) {
-        let mut attributes = vec![("type", s(resource_type.name())), ("added", s(at))];
-        attributes.extend(member.display.as_ref().map(|display| ("display", s(display))));
-        let membership = item(&self.store.keys.membership(group_id, &member.id), attributes);
-        self.put(membership, Some("attribute_not_exists(PK)"), Refusal::Moved);
-        let mirror = self.store.keys.mirror(group_id, &member.id);
-        self.put(item(&mirror, [("type", s(resource_type.name())), ("added", s(at))]), None, Refusal::Moved);
-        let key = self.store.keys.resource(resource_type, &member.id);
-        self.update(&key, "ADD #joins :one", Some("attribute_exists(PK)"), vec![("one", n(1))], Refusal::Moved);
+    /// Changes a membership and its mirror; who is added also counts the join. Conditions: it is as it was read, and who
+    /// is added exists.
+    pub(crate) fn change_member(&mut self, group_id: &str, change: &MemberChange, at: &str) {
+        self.write_membership(group_id, change, at, true);
+        if let MemberChange::Add { id, resource_type, .. } = change {
+            let key = self.store.keys.resource(*resource_type, id);
+            self.update(&key, "ADD #joins :one", Some("attribute_exists(PK)"), vec![("one", n(1))], Refusal::Moved);
+        }
     }
 
-    /// Gives a member another display name. Condition: it is a member.
-    pub fn rename_member(&mut self, group_id: &str, member_id: &str, display: &str) {
-        let key = self.store.keys.membership(group_id, member_id);
-        let values = vec![("display", s(display))];
-        self.update(&key, "SET #display = :display", Some("attribute_exists(PK)"), values, Refusal::Moved);
-    }
-
-    /// Removes a member: membership and mirror. Condition: it is a member.
-    pub fn remove_member(&mut self, group_id: &str, member_id: &str) {
-        let membership = self.store.keys.membership(group_id, member_id);
-        self.delete(&membership, Some("attribute_exists(PK)"), Vec::new(), Refusal::Moved);
-        self.delete(&self.store.keys.mirror(group_id, member_id), None, Vec::new(), Refusal::Moved);
+    /// The change of a membership and its mirror. `as_read` has it on condition that it is as it was read.
+    pub(super) fn write_membership(&mut self, group_id: &str, change: &MemberChange, at: &str, as_read: bool) {
+        let membership = self.store.keys.membership(group_id, change.id());
+        let mirror = self.store.keys.mirror(group_id, change.id());
+        let (absent, present) = ("attribute_not_exists(PK)", "attribute_exists(PK)");
+        match change {
+            MemberChange::Add { resource_type, display, .. } => {
+                let of_both = [("type", s(resource_type.name())), ("added", s(at))];
+                let display = display.as_ref().map(|display| ("display", s(display)));
+                let attributes = of_both.iter().cloned().chain(display);
+                self.put(item(&membership, attributes), as_read.then_some(absent), Refusal::Moved);
+                self.put(item(&mirror, of_both), None, Refusal::Moved);
+            }
+            MemberChange::Remove { .. } => {
+                self.delete(&membership, as_read.then_some(present), Vec::new(), Refusal::Moved);
+                self.delete(&mirror, None, Vec::new(), Refusal::Moved);
+            }
+            MemberChange::Rename { display, .. } => {
+                let values = vec![("display", s(display))];
+                self.update(&membership, "SET #display = :display", Some(present), values, Refusal::Moved);
+            }
+        }
     }
 
     /// Writes the change-log record.
@@ -213,12 +274,19 @@ impl Transaction<'_> {
         self.put(item(&key, attributes), None, Refusal::Moved);
     }
 
+    /// How many actions it holds.
+    #[must_use]
+    pub fn actions(&self) -> usize {
+        self.actions.len()
+    }
+
     /// Carries it out, whole or not at all.
     ///
     /// # Errors
     ///
     /// [`CommitError::Moved`] when a condition does not hold or another transaction is at the same items,
-    /// [`CommitError::Taken`] when a unique value is not free, [`StoreError::TooManyActions`] past [`MAX_ACTIONS`],
+    /// [`CommitError::Taken`] when a unique value is not free, [`CommitError::Gone`] when a member that a redo touches
+    /// does not exist, [`StoreError::TooManyActions`] past [`MAX_ACTIONS`],
     /// [`StoreError::TooLarge`] for more than an item or a transaction holds.
     pub async fn commit(self) -> Result<(), CommitError> {
         if let Some(broken) = self.broken {
@@ -249,10 +317,11 @@ impl Transaction<'_> {
 
     fn count(&mut self, resource_type: ResourceType, id: &str, delta: i64) {
         let key = self.store.keys.counter(resource_type, id);
-        self.update(&key, "ADD #n :delta", None, vec![("delta", n(delta))], Refusal::Moved);
+        let digit = items::counted_digit(id).map(|digit| format!(", #{digit} :delta")).unwrap_or_default();
+        self.update(&key, &format!("ADD #n :delta{digit}"), None, vec![("delta", n(delta))], Refusal::Moved);
     }
 
-    fn put(&mut self, item: Item, condition: Option<&str>, refusal: Refusal) {
+    pub(super) fn put(&mut self, item: Item, condition: Option<&str>, refusal: Refusal) {
         self.weigh(item.iter().map(|(name, value)| (name.as_str(), value)));
         let put = Put::builder()
             .table_name(&*self.store.table)
@@ -263,7 +332,7 @@ impl Transaction<'_> {
         self.push(put.map(|put| TransactWriteItem::builder().put(put).build()), refusal);
     }
 
-    fn update(
+    pub(super) fn update(
         &mut self,
         key: &Key,
         expression: &str,
@@ -284,7 +353,7 @@ impl Transaction<'_> {
         self.push(update.map(|update| TransactWriteItem::builder().update(update).build()), refusal);
     }
 
-    fn delete(
+    pub(super) fn delete(
         &mut self,
         key: &Key,
         condition: Option<&str>,
@@ -323,7 +392,7 @@ impl Transaction<'_> {
 
 /// The `#name` placeholders of an expression, each with the name it stands for. Every name is a placeholder, so that
 /// none can be a reserved word.
-fn names(expression: &str) -> Vec<(String, String)> {
+pub(super) fn names(expression: &str) -> Vec<(String, String)> {
     expression
         .split('#')
         .skip(1)

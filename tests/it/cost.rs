@@ -95,7 +95,7 @@ async fn every_request_costs_what_the_budget_says_at_any_size() {
         table.note(request, &answer, (1, 1.0, 0.0));
     }
     let whole = app.get(&format!("/Groups/{small}")).await.expect(200);
-    table.note("GET group of 10", &whole, (1, 2.0, 0.0));
+    table.note("GET group of 10", &whole, (3, 3.0, 0.0));
 
     let rich = json!({
         "userName": "ann@example.com", "externalId": "00u1abc", "displayName": "Ann Lee",

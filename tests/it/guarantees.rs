@@ -4,7 +4,7 @@ use crate::harness::{ACME_TOKEN, Answer, App, OTHER_TOKEN, TOKEN};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-mod invariants;
+pub mod invariants;
 mod memberships;
 mod queries;
 mod verbatim;

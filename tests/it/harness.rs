@@ -1,5 +1,7 @@
 //! One service provider for each test: a fresh in-memory engine, its table, and the router with every route.
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request};
@@ -13,6 +15,7 @@ use scimlet::store::keys::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// A token of the tenant `default`.
@@ -28,7 +31,8 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 pub struct App {
     pub router: Router,
     pub store: Store,
-    _engine: Engine,
+    pub config: Config,
+    engine: Arc<Engine>,
 }
 
 /// An answer.
@@ -75,7 +79,19 @@ impl App {
         .unwrap();
         let store = connect(&config.table).await;
         store.create_table_if_missing().await.unwrap();
-        Self { router: router(&Api::new(config, store.clone()), routes), store, _engine: engine }
+        let router = router(&Api::new(config.clone(), store.clone()), routes);
+        Self { router, store, config, engine: Arc::new(engine) }
+    }
+
+    /// Another process on the same engine: it shares nothing with this one but the table. What it sends to the engine
+    /// goes through what `wrap` makes of an HTTP client that works.
+    pub fn beside(&self, wrap: impl FnOnce(SharedHttpClient) -> SharedHttpClient) -> Self {
+        let settings = self.store.client().config();
+        let http_client = wrap(settings.http_client().unwrap());
+        let client = Client::from_conf(settings.to_builder().http_client(http_client).build());
+        let store = Store::new(client, self.store.table());
+        let router = router(&Api::new(self.config.clone(), store.clone()), &Route::ALL);
+        Self { router, store, config: self.config.clone(), engine: Arc::clone(&self.engine) }
     }
 
     /// `path` is relative to `/scim/v2` unless it begins with `/scim`. The token is added unless `headers` has an

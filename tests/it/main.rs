@@ -13,10 +13,12 @@
     reason = "what a test says is short, and its numbers are small"
 )]
 
+mod big_groups;
 mod bulk;
 mod concurrency;
 mod conformance;
 mod cost;
+mod crash;
 mod cursor;
 mod errors;
 mod flows;
@@ -29,6 +31,8 @@ mod properties;
 mod requirements;
 mod rfc;
 mod search;
+mod seed;
 mod serve;
 mod settings;
 mod sort;
+mod verify;

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 /// A running `scimlet serve`.
-struct Server {
+pub struct Server {
     child: Child,
     base_url: String,
     token: String,
     curl: String,
 }
 
-fn scimlet(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Command {
+pub fn scimlet(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scimlet"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     for name in ["SCIM_TOKEN", "SCIM_TOKEN_SHA256", "DYNAMODB_ENDPOINT", "TABLE_NAME", "SCIM_BASE_URL"] {
@@ -25,7 +25,7 @@ fn scimlet(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Com
 }
 
 impl Server {
-    fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+    pub fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
         Self::start_with_log(folder, variables, Stdio::null())
     }
 
@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// Status and body; `None` when the server is gone.
-    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let (host, mount) = self.base_url.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(host).ok()?;
@@ -56,12 +56,12 @@ impl Server {
         Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or(Value::Null)))
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub fn get(&self, path: &str) -> (u16, Value) {
         self.send("GET", path, None).unwrap()
     }
 
     /// SIGKILL: nothing can be tidied up.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

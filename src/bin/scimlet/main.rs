@@ -2,10 +2,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where a person reads")]
 
+mod seed;
+
 use clap::{Args, Parser, Subcommand};
 use scimlet::ambient;
 use scimlet::http::log_to_stderr;
 use scimlet::local::serve::{Options, ServeError, Server};
+use scimlet::local::verify;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -26,12 +29,43 @@ struct Cli {
 enum Command {
     /// Serve every SCIM route on this machine (the default)
     Serve(ServeArgs),
+    /// Fill a table with made-up users and groups
+    Seed(seed::SeedArgs),
+    /// Check that the table does not contradict itself, and repair it
+    #[command(long_about = ABOUT_VERIFY)]
+    Verify(VerifyArgs),
     /// Make a token and print the digest to configure
     Token {
         /// Name of the token in the change log
         #[arg(default_value = "idp")]
         label: String,
     },
+}
+
+const ABOUT_VERIFY: &str = "\
+Check that the table does not contradict itself, and repair it
+
+Works on the table that `scimlet serve` would use: the file in --data-dir, DYNAMODB_ENDPOINT, or TABLE_NAME on AWS. Give \
+it the server's SCIM_SCHEMAS and SCIM_GROUP_NAME_UNIQUE: they say which values have keys. It may run beside live traffic.
+
+Ends with 0 when nothing is wrong or all of it was repaired, 1 when something is left, 2 when the table cannot be checked.
+
+It reads the whole table once, and the counterparts of each item. In read units: bytes of the table / 4096 + 2 for each \
+key + 3 or 4 for each membership (a group is read once for each 1,000 items that name it); a key of a resource over 4 KB \
+costs more. What looks wrong is read again, 2 for each item involved, and what changes while it is counted is counted \
+again.";
+
+#[derive(Args)]
+struct VerifyArgs {
+    /// Folder of the data of the embedded engine
+    #[arg(long, default_value = ".scimlet", value_name = "FOLDER")]
+    data_dir: PathBuf,
+    /// Repair what is wrong, each finding in one conditional transaction
+    #[arg(long)]
+    repair: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -53,18 +87,35 @@ struct ServeArgs {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
-        None => serve(cli.serve).await.map_err(|error| error.to_string()),
-        Some(Command::Serve(arguments)) => serve(arguments).await.map_err(|error| error.to_string()),
-        Some(Command::Token { label }) => token(&label),
+    let (done, failure) = match cli.command {
+        None => (serve(cli.serve).await.map_err(|error| error.to_string()), ExitCode::FAILURE),
+        Some(Command::Serve(arguments)) => {
+            (serve(arguments).await.map_err(|error| error.to_string()), ExitCode::FAILURE)
+        }
+        Some(Command::Seed(arguments)) => {
+            (seed::run(arguments).await.map(|done| println!("{done}")), ExitCode::FAILURE)
+        }
+        Some(Command::Token { label }) => (token(&label), ExitCode::FAILURE),
+        Some(Command::Verify(arguments)) => match verify(arguments).await {
+            Ok(is_clean) => return if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+            Err(error) => (Err(error.to_string()), ExitCode::from(2)),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("scimlet: {message}");
-            ExitCode::FAILURE
+            failure
         }
     }
+}
+
+async fn verify(arguments: VerifyArgs) -> Result<bool, verify::VerifyError> {
+    let VerifyArgs { data_dir, repair, json } = arguments;
+    let checked = verify::run(&verify::Options { data_dir, repair }, ambient::variable).await?;
+    let report = if json { format!("{:#}\n", checked.json()) } else { checked.text() };
+    let _closed = std::io::stdout().write_all(report.as_bytes());
+    Ok(checked.is_clean())
 }
 
 async fn serve(arguments: ServeArgs) -> Result<(), ServeError> {
@@ -83,7 +134,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), ServeError> {
         "SCIM base URL  {url}\nToken          {shown}\nData           {table}\n\n  \
          curl -H 'Authorization: Bearer {used}' '{url}/Users'\n\n",
         url = server.base_url,
-        table = server.table,
+        table = server.table.place,
     );
     // A reader who has seen enough and closed the pipe does not end the server.
     let _closed = std::io::stdout().write_all(banner.as_bytes()).and_then(|()| std::io::stdout().flush());

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Dump = BTreeMap<(String, String), Value>;
 
 /// Item attributes that a user or group may have.
-const RESOURCE_ITEM: [&str; 13] = [
+const RESOURCE_ITEM: [&str; 15] = [
     "PK",
     "SK",
     "resource",
@@ -24,6 +24,8 @@ const RESOURCE_ITEM: [&str; 13] = [
     "email",
     "externalId",
     "joins",
+    "memberGroups",
+    "settled",
     "memberCount",
 ];
 /// What the server knows of a resource and does not keep in its JSON.
@@ -39,8 +41,8 @@ struct Table<'a> {
     mirrors: BTreeMap<(&'a str, &'a str, &'a str), &'a Value>,
     /// Partition key, sort key, and id of who holds the value.
     keys: BTreeSet<(String, String, String)>,
-    /// By tenant, type and prefix.
-    counters: BTreeMap<(&'a str, &'a str, &'a str), i64>,
+    /// By tenant, type and first two digits.
+    counters: BTreeMap<(&'a str, &'a str, &'a str), &'a Value>,
     /// With the tenant.
     changes: Vec<(&'a str, &'a Value)>,
     /// Tombstones by tenant, type and id.
@@ -73,7 +75,7 @@ impl<'a> Table<'a> {
                     table.keys.insert((pk.clone(), sk.clone(), holder.to_owned()));
                 }
                 "COUNT" => {
-                    table.counters.insert((tenant, name, sk), item["n"].as_i64().expect("n"));
+                    table.counters.insert((tenant, name, sk), item);
                 }
                 "LOG" => {
                     assert_eq!(item["at"].as_str().expect("at")[..10], *name, "the day of a change");
@@ -163,6 +165,12 @@ fn memberships(table: &Table<'_>) {
         if *kind == "GROUP" {
             let members = table.memberships.keys().filter(|(of, group, _)| of == tenant && group == id).count();
             assert_eq!(item["memberCount"].as_u64(), Some(members as u64), "memberCount of {id}");
+            let is_group = |((of, group, _), item): &(&(&str, &str, &str), &&Value)| {
+                of == tenant && group == id && item["type"] == "Group"
+            };
+            let groups = table.memberships.iter().filter(is_group).count();
+            let counted = item.get("memberGroups").map_or(Some(0), Value::as_u64);
+            assert_eq!(counted, Some(groups as u64), "memberGroups of {id}");
         }
     }
 }
@@ -199,13 +207,24 @@ fn keys(table: &Table<'_>) {
     assert!(missing.is_empty() && stray.is_empty(), "keys that are missing: {missing:?}; that stray: {stray:?}");
 }
 
-/// The counters are the resources, counted by the first two digits of their ids.
+/// The counters are the resources, counted by the first two digits of their ids and, within that, by the third.
 fn counters(table: &Table<'_>) {
     let mut counted = BTreeMap::new();
     for (tenant, kind, id) in table.resources.keys() {
-        *counted.entry((*tenant, *kind, &id[..2])).or_insert(0_i64) += 1;
+        *counted.entry((*tenant, *kind, &id[..2], "n")).or_insert(0_i64) += 1;
+        *counted.entry((*tenant, *kind, &id[..2], &id[2..3])).or_insert(0_i64) += 1;
     }
-    let non_zero: BTreeMap<_, _> = table.counters.iter().filter(|(_, n)| **n != 0).map(|(key, n)| (*key, *n)).collect();
+    let mut non_zero = BTreeMap::new();
+    for ((tenant, kind, prefix), item) in &table.counters {
+        let attributes =
+            item.as_object().expect("an item").iter().filter(|(name, _)| !["PK", "SK"].contains(&name.as_str()));
+        for (name, number) in attributes {
+            let number = number.as_i64().expect("a number");
+            if number != 0 {
+                non_zero.insert((*tenant, *kind, *prefix, name.as_str()), number);
+            }
+        }
+    }
     assert_eq!(non_zero, counted, "counters (left) and resources (right)");
 }
 

@@ -1,0 +1,81 @@
+//! The table that the commands work on: the embedded engine's, that of the engine at `DYNAMODB_ENDPOINT`, or on AWS.
+
+use super::engine::{self, Engine};
+use crate::config::Table;
+use crate::store::connect::connect;
+use crate::store::{Store, StoreError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A table that is there.
+#[derive(Debug)]
+pub struct OpenTable {
+    /// The table.
+    pub store: Store,
+    /// Where it is, in words.
+    pub place: String,
+    /// Whether it is on AWS, where writing costs money.
+    pub is_on_aws: bool,
+    _engine: Option<Engine>,
+}
+
+/// Why there is no table. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text is the documentation")]
+pub enum TableError {
+    #[error("Cannot keep data in {}: {source}. Choose a folder that you may write with --data-dir.", folder.display())]
+    DataDir { folder: PathBuf, source: io::Error },
+    #[error("The embedded engine does not start: {0}.")]
+    Engine(io::Error),
+    #[error(
+        "No usable answer from DYNAMODB_ENDPOINT {endpoint} ({source}). Start the engine there, or unset DYNAMODB_ENDPOINT to use the embedded one."
+    )]
+    Endpoint { endpoint: String, source: StoreError },
+    #[error(
+        "Table {table} on AWS cannot be used ({source}). Deploy template.yaml and check region and credentials, or unset TABLE_NAME to use the embedded engine."
+    )]
+    Aws { table: String, source: StoreError },
+}
+
+impl OpenTable {
+    /// Opens the table that the environment names. With neither `DYNAMODB_ENDPOINT` nor `TABLE_NAME` it is the embedded
+    /// engine's, in `data_dir` or, without one, in memory. Off AWS the table is made if it is missing and `may_make` says
+    /// so.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`], one sentence that says what to do.
+    pub async fn open(
+        data_dir: Option<&Path>,
+        may_make: bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, TableError> {
+        let mut table = Table::read(&variable);
+        let is_on_aws = table.endpoint.is_none() && variable("TABLE_NAME").is_some();
+        if is_on_aws {
+            let store = connect(&table).await;
+            let place = format!("{} on AWS", table.name);
+            store.check_table().await.map_err(|source| TableError::Aws { table: table.name, source })?;
+            return Ok(Self { store, place, is_on_aws, _engine: None });
+        }
+        let (engine, place) = match (&table.endpoint, data_dir) {
+            (Some(endpoint), _) => (None, format!("{} at {endpoint}", table.name)),
+            (None, None) => {
+                (Some(Engine::in_memory().map_err(TableError::Engine)?), "in memory: gone when this ends".to_owned())
+            }
+            (None, Some(folder)) => {
+                let failed = |source| TableError::DataDir { folder: folder.to_owned(), source };
+                let engine = Engine::persistent(folder).map_err(failed)?;
+                (Some(engine), format!("{} (embedded engine)", folder.join(engine::FILE).display()))
+            }
+        };
+        if let Some(engine) = &engine {
+            table.endpoint = Some(engine.endpoint().to_owned());
+        }
+        let store = connect(&table).await;
+        let endpoint = table.endpoint.unwrap_or_default();
+        let there = if may_make { store.create_table_if_missing().await } else { store.check_table().await };
+        there.map_err(|source| TableError::Endpoint { endpoint, source })?;
+        Ok(Self { store, place, is_on_aws, _engine: engine })
+    }
+}
