@@ -1,5 +1,5 @@
 //! Redos: how a change that no transaction holds is staged, committed and finished, and what becomes of one that was
-//! left behind. [`crate::store::redo`] says what they are.
+//! left behind. `store::redo` says what they are.
 
 use super::error::AttemptError;
 use super::write::{Retry, now};

@@ -29,7 +29,7 @@ pub struct Stored {
     pub marks: Marks,
 }
 
-/// What redos under way have written on a resource ([`super::redo`]). Nearly always empty.
+/// What redos under way have written on a resource (`store::redo`). Nearly always empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Of a group: the intent that was committed and is being applied. Memberships that a chunk of it still names are
