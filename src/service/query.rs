@@ -2,6 +2,7 @@
 
 use super::cursor::{Position, Sealer};
 use super::error::AttemptError;
+use super::redo::Resource;
 use super::select::Selected;
 use super::write::Retry;
 use super::{Caller, Service, ServiceError};
@@ -16,8 +17,9 @@ use crate::protocol::representation::Shown;
 use crate::protocol::schema::ResourceType;
 use crate::protocol::sort::Sort;
 use crate::store::reads::Batch;
-use crate::store::{StoreError, Stored, TenantStore};
+use crate::store::{Stored, TenantStore};
 use futures_util::future::{try_join, try_join_all};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// Resources whose groups or members are read at the same time.
@@ -213,8 +215,9 @@ impl Service {
     ) -> Result<Found, ServiceError> {
         caller.plan = Some("range");
         let mut retry = Retry::until(caller.deadline);
+        let mut missing = BTreeSet::new();
         loop {
-            let attempt = self.try_page_of_members(store, group_id, paging).await;
+            let attempt = self.try_page_of_members(store, group_id, paging, &mut missing).await;
             if let Some(found) = retry.settled(attempt).await? {
                 return Ok(found);
             }
@@ -226,6 +229,7 @@ impl Service {
         store: &TenantStore,
         group_id: &str,
         paging: &Paging,
+        missing: &mut BTreeSet<Resource>,
     ) -> Result<Found, AttemptError> {
         let Some(group) = store.resource(ResourceType::Group, group_id).await? else {
             return Ok(Found { total: 0, page: Vec::new(), more: false });
@@ -255,15 +259,19 @@ impl Service {
         let more = ids.len() > count;
         ids.truncate(count);
         let wanted = Batch { resources: ids.into_iter().collect(), ..Batch::default() };
-        let found = if wanted.resources.is_empty() { Vec::new() } else { self.users_of(store, wanted).await? };
+        let found = if wanted.resources.is_empty() { BTreeMap::new() } else { store.batch(&wanted).await?.resources };
+        // Who is missing was deleted since the group was read. One who is missing a second time has left a membership
+        // behind, which is for `verify` to find.
+        let is_missing = |user: &&Resource| !found.contains_key(*user);
+        let missed: BTreeSet<Resource> = wanted.resources.iter().filter(is_missing).cloned().collect();
+        if !missed.is_subset(missing) {
+            *missing = missed;
+            return Err(AttemptError::Moved);
+        }
         let total = store.user_count(&group).await?;
         self.confirm(store, &group).await?;
-        let page = found.into_iter().map(Selected::unsorted).collect();
+        let page = found.into_values().map(Selected::unsorted).collect();
         Ok(Found { total: usize::try_from(total).unwrap_or(usize::MAX), page, more })
-    }
-
-    async fn users_of(&self, store: &TenantStore, wanted: Batch) -> Result<Vec<Stored>, StoreError> {
-        Ok(store.batch(&wanted).await?.resources.into_values().collect())
     }
 
     /// The resources of a page with their groups or members. The page ends early when it would hold more than
@@ -281,10 +289,7 @@ impl Service {
         while !rest.is_empty() && bytes <= list::MAX_PAGE_BYTES {
             let (chunk, after) = rest.split_at(together(rest));
             rest = after;
-            let shown = chunk.iter().map(|Selected { stored, .. }| {
-                self.represent_one(store, caller, stored, projection(stored.meta.resource_type))
-            });
-            for shown in try_join_all(shown).await? {
+            for shown in self.represent_together(store, caller, chunk, &projection).await? {
                 bytes += encoded_length(&shown);
                 if bytes > list::MAX_PAGE_BYTES && !resources.is_empty() {
                     return Ok(resources);
@@ -295,23 +300,33 @@ impl Service {
         Ok(resources)
     }
 
-    pub(super) async fn represent_one(
+    async fn represent_together<'p>(
         &self,
         store: &TenantStore,
         caller: &Caller,
-        stored: &Stored,
-        projection: &Projection,
-    ) -> Result<Shown, ServiceError> {
-        match stored.meta.resource_type {
+        chunk: &[Selected],
+        projection: &impl Fn(ResourceType) -> &'p Projection,
+    ) -> Result<Vec<Shown>, ServiceError> {
+        let of = |wanted| move |stored: &&Stored| stored.meta.resource_type == wanted;
+        let all = || chunk.iter().map(|selected| &selected.stored);
+        let users: Vec<&Stored> = all().filter(of(ResourceType::User)).collect();
+        let shown = projection(ResourceType::User);
+        let mut groups_of_users = self.groups_of_each(store, &users, shown).await?.into_iter();
+        let shown = projection(ResourceType::Group);
+        let groups = all().filter(of(ResourceType::Group));
+        let groups = groups.map(|group| self.group_with_members(store, caller, group.clone(), shown));
+        let mut groups = try_join_all(groups).await?.into_iter();
+        let represented = all().map(|stored| match stored.meta.resource_type {
             ResourceType::User => {
-                let groups = self.groups_of(store, stored, projection).await?;
-                Ok(self.user_answer(caller, stored, &groups, projection).resource)
+                let groups = groups_of_users.next().unwrap_or_default();
+                Some(self.user_answer(caller, stored, &groups, projection(ResourceType::User)).resource)
             }
             ResourceType::Group => {
-                let (group, members) = self.group_with_members(store, caller, stored.clone(), projection).await?;
-                Ok(self.shown_group(caller, &group, members, projection))
+                let (group, members) = groups.next()?;
+                Some(self.shown_group(caller, &group, members, projection(ResourceType::Group)))
             }
-        }
+        });
+        Ok(represented.flatten().collect())
     }
 }
 

@@ -188,37 +188,44 @@ impl Service {
         let mut candidates: Vec<Selected> = candidates.into_iter().map(Selected::unsorted).collect();
         while !candidates.is_empty() {
             let rest = candidates.split_off(together(&candidates));
-            let matches = candidates.iter().map(|candidate| self.matches(store, caller, &candidate.stored, filter));
-            let matches = try_join_all(matches).await?;
-            let chunk = candidates.into_iter().zip(matches);
-            kept.extend(chunk.filter_map(|(candidate, matches)| matches.then_some(candidate.stored)));
+            let stored: Vec<&Stored> = candidates.iter().map(|candidate| &candidate.stored).collect();
+            let related = self.all_related(store, caller, &stored).await?;
+            let chunk = candidates.into_iter().zip(related).map(|(candidate, related)| (candidate.stored, related));
+            kept.extend(chunk.filter_map(|(stored, (attribute, related))| {
+                let meta = &stored.meta;
+                let resource =
+                    representation::represent(&caller.base_url, meta, &stored.kept, Some((attribute, related)));
+                matching::matches(filter, &resource, self.schema(meta.resource_type)).then_some(stored)
+            }));
             candidates = rest;
         }
         Ok(kept)
     }
 
-    /// Whether a resource with all its groups or members satisfies a filter.
-    async fn matches(
+    /// All groups or members of each of some resources of one type, as its attribute of that name shows them.
+    async fn all_related(
         &self,
         store: &TenantStore,
         caller: &Caller,
-        stored: &Stored,
-        filter: &Filter,
-    ) -> Result<bool, ServiceError> {
+        resources: &[&Stored],
+    ) -> Result<Vec<(&'static str, serde_json::Value)>, ServiceError> {
         let everything = Projection::default();
-        let resource_type = stored.meta.resource_type;
-        let related = match resource_type {
+        let Some(resource_type) = resources.first().map(|stored| stored.meta.resource_type) else {
+            return Ok(Vec::new());
+        };
+        let related: Vec<serde_json::Value> = match resource_type {
             ResourceType::User => {
-                representation::groups(&caller.base_url, &self.groups_of(store, stored, &everything).await?)
+                let groups = self.groups_of_each(store, resources, &everything).await?;
+                groups.iter().map(|groups| representation::groups(&caller.base_url, groups)).collect()
             }
             ResourceType::Group => {
-                let (_, members) = self.group_with_members(store, caller, stored.clone(), &everything).await?;
-                representation::members(&caller.base_url, &members)
+                let members =
+                    resources.iter().map(|group| self.group_with_members(store, caller, (*group).clone(), &everything));
+                let members = try_join_all(members).await?;
+                members.iter().map(|(_, members)| representation::members(&caller.base_url, members)).collect()
             }
         };
-        let related = Some((related_attribute(resource_type), related));
-        let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, related);
-        Ok(matching::matches(filter, &resource, self.schema(resource_type)))
+        Ok(related.into_iter().map(|related| (related_attribute(resource_type), related)).collect())
     }
 }
 

@@ -72,6 +72,11 @@ fn added(change: &MemberChange) -> Option<Membership> {
     }
 }
 
+/// Whether the member's own mark says that this intent of the group adds it.
+fn joins(member: &Stored, group: &Stored, intent: &str) -> bool {
+    member.marks.joining.iter().any(|mark| mark.subject == group.meta.id && mark.redo == intent)
+}
+
 /// Whether a redo of the group ended so lately that what was read beside it may be from before.
 fn settled_lately(group: &Stored) -> bool {
     let settled = group.marks.settled.as_ref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
@@ -184,54 +189,80 @@ impl TenantStore {
 
     /// The groups that a user or group which was read before has a mirror of, or that a redo may add it to.
     pub(crate) async fn tied_groups(&self, member: &Stored) -> Result<Vec<Tied>, StoreError> {
-        if member.joins == 0 {
-            return Ok(Vec::new());
-        }
-        let mirrors = self.mirrors(&member.meta.id).await?;
-        let mirrored: BTreeSet<String> = mirrors.into_iter().map(|mirror| mirror.id).collect();
-        let joining = member.marks.joining.iter().map(|mark| mark.subject.clone());
-        let wanted = mirrored.iter().cloned().chain(joining).map(|group| (ResourceType::Group, group)).collect();
-        let found = self.batch_as_stored(&Batch { resources: wanted, ..Batch::default() }).await?.resources;
-        let tied = |group: Stored| Tied { is_mirrored: mirrored.contains(&group.meta.id), group };
-        Ok(found.into_values().map(tied).collect())
+        Ok(self.tied_groups_of_each(&[member]).await?.pop().unwrap_or_default())
     }
 
-    /// The groups of a user or group that was read before, in id order.
-    pub(crate) async fn groups_of(&self, member: &Stored) -> Result<Vec<Stored>, StoreError> {
-        let id = &member.meta.id;
-        let groups = self.tied_groups(member).await?;
-        let only = BTreeSet::from([id.clone()]);
-        let only = &only;
-        let verdicts = groups.iter().map(|Tied { group, is_mirrored }| async move {
-            let (group_id, is_mirrored) = (&group.meta.id, *is_mirrored);
-            let Some(intent) = &group.marks.intent else {
-                return Ok((is_mirrored && !settled_lately(group)).then_some(true));
-            };
-            let joins = |mark: &items::Mark| mark.subject == *group_id && mark.redo == *intent;
-            if member.marks.joining.iter().any(joins) {
-                return Ok(Some(true));
+    /// The same for each of some: a `Query` of mirrors for each who was ever in a group, and the groups of all together.
+    async fn tied_groups_of_each(&self, members: &[&Stored]) -> Result<Vec<Vec<Tied>>, StoreError> {
+        let mirrored = members.iter().map(|member| async {
+            let mirrors = if member.joins == 0 { Vec::new() } else { self.mirrors(&member.meta.id).await? };
+            Ok::<BTreeSet<String>, StoreError>(mirrors.into_iter().map(|mirror| mirror.id).collect())
+        });
+        let mirrored = try_join_all(mirrored).await?;
+        let joining = |member: &Stored| -> BTreeSet<String> {
+            let is_member = member.joins > 0;
+            member.marks.joining.iter().filter(|_| is_member).map(|mark| mark.subject.clone()).collect()
+        };
+        let tied: Vec<BTreeSet<String>> =
+            members.iter().zip(&mirrored).map(|(member, mirrored)| mirrored | &joining(member)).collect();
+        let wanted = tied.iter().flatten().map(|group| (ResourceType::Group, group.clone())).collect();
+        let found = self.batch_as_stored(&Batch { resources: wanted, ..Batch::default() }).await?.resources;
+        let group = |id: &String| found.get(&(ResourceType::Group, id.clone())).cloned();
+        let each = tied.iter().zip(&mirrored).map(|(tied, mirrored)| {
+            let tied = tied.iter().filter_map(group);
+            tied.map(|group| Tied { is_mirrored: mirrored.contains(&group.meta.id), group }).collect()
+        });
+        Ok(each.collect())
+    }
+
+    /// The groups of each of some users or groups that were read before, in id order.
+    pub(crate) async fn groups_of_each(&self, members: &[&Stored]) -> Result<Vec<Vec<Stored>>, StoreError> {
+        let tied = self.tied_groups_of_each(members).await?;
+        let pairs =
+            || members.iter().zip(&tied).flat_map(|(member, tied)| tied.iter().map(move |tied| (*member, tied)));
+        // A group is read once, so it has one intent here.
+        let mut asked: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
+        for (member, Tied { group, .. }) in pairs() {
+            if let Some(intent) = group.marks.intent.as_deref().filter(|intent| !joins(member, group, intent)) {
+                asked.entry((&group.meta.id, intent)).or_default().insert(member.meta.id.clone());
             }
-            let chunks = self.chunks_of(group_id, intent, only).await?;
-            Ok::<_, StoreError>(match verdict(&chunks, id) {
+        }
+        let chunks = asked.into_iter().map(|((group, intent), members)| async move {
+            Ok::<_, StoreError>((group, self.chunks_of(group, intent, &members).await?))
+        });
+        let chunks: BTreeMap<&str, Vec<Chunk>> = try_join_all(chunks).await?.into_iter().collect();
+        let is_in = |member: &Stored, Tied { group, is_mirrored }: &Tied| {
+            let Some(intent) = &group.marks.intent else {
+                return (*is_mirrored && !settled_lately(group)).then_some(true);
+            };
+            if joins(member, group, intent) {
+                return Some(true);
+            }
+            let chunks = chunks.get(group.meta.id.as_str()).map_or(&[][..], Vec::as_slice);
+            match verdict(chunks, &member.meta.id) {
                 Verdict::Applied => None,
                 Verdict::Silent => is_mirrored.then_some(true),
                 Verdict::Change(change) => Some(!matches!(change, MemberChange::Remove { .. })),
-            })
-        });
-        let verdicts = try_join_all(verdicts).await?;
-        let unsure = groups.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none());
-        let memberships: BTreeSet<_> = unsure.map(|(tied, _)| (tied.group.meta.id.clone(), id.clone())).collect();
+            }
+        };
+        let pair = |member: &Stored, tied: &Tied| (tied.group.meta.id.clone(), member.meta.id.clone());
+        let unsure = pairs().filter(|(member, tied)| is_in(member, tied).is_none());
+        let memberships: BTreeSet<_> = unsure.map(|(member, tied)| pair(member, tied)).collect();
         let sure = if memberships.is_empty() {
             BTreeMap::new()
         } else {
             self.batch_as_stored(&Batch { memberships, ..Batch::default() }).await?.memberships
         };
-        let is_sure = |group: &Stored| sure.contains_key(&(group.meta.id.clone(), id.clone()));
-        let groups = groups.into_iter().map(|tied| tied.group).zip(verdicts);
-        Ok(groups
-            .filter(|(group, verdict)| verdict.unwrap_or_else(|| is_sure(group)))
-            .map(|(group, _)| group)
-            .collect())
+        let groups = members.iter().zip(&tied).map(|(member, tied)| {
+            let is_in = |tied: &&Tied| is_in(member, tied).unwrap_or_else(|| sure.contains_key(&pair(member, tied)));
+            tied.iter().filter(is_in).map(|tied| tied.group.clone()).collect()
+        });
+        Ok(groups.collect())
+    }
+
+    /// The groups of a user or group that was read before, in id order.
+    pub(crate) async fn groups_of(&self, member: &Stored) -> Result<Vec<Stored>, StoreError> {
+        Ok(self.groups_of_each(&[member]).await?.pop().unwrap_or_default())
     }
 
     /// The groups of the user or group with this id; none if there is no such.

@@ -6,6 +6,7 @@ mod beside;
 mod cut;
 mod left_behind;
 mod long_names;
+mod meanwhile;
 mod pages;
 mod past_the_cap;
 mod readers;
