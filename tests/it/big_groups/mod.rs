@@ -5,6 +5,7 @@ mod bad_input;
 mod beside;
 mod cut;
 mod left_behind;
+mod linearizable;
 mod long_names;
 mod meanwhile;
 mod pages;
