@@ -3,14 +3,14 @@
 mod answers;
 mod bad_input;
 mod beside;
-mod cut;
+pub mod cut;
 mod left_behind;
 mod long_names;
 mod pages;
 mod past_the_cap;
 mod readers;
 mod sizes;
-mod table;
+pub mod table;
 
 use crate::guarantees::members;
 use crate::harness::App;
