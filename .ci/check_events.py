@@ -15,20 +15,22 @@ template = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
 directory = pathlib.Path(sys.argv[2])
 resources = template["Resources"]
 
-# Route path -> handler, from the OpenAPI body that the transform writes.
+# Route key -> handler, through the integration.
 handler_of = {}
-for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
-    uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
-    function = uri.split("${")[-1].split(".Arn}")[0]
-    handler_of[path] = resources[function]["Properties"]["Handler"]
+for resource in resources.values():
+    if resource["Type"] == "AWS::ApiGatewayV2::Route":
+        integration = resource["Properties"]["Target"]["Fn::Sub"].removeprefix("integrations/${").removesuffix("}")
+        function = resources[integration]["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
+        handler_of[resource["Properties"]["RouteKey"]] = resources[function]["Properties"]["Handler"]
 
 
-def route_of(path):
+def route_of(method, path):
     """The route API Gateway would choose: a full match, then the longest greedy one, then $default."""
-    if path in handler_of:
-        return path
-    greedy = [r for r in handler_of if r.endswith("/{proxy+}") and path.startswith(r.removesuffix("{proxy+}"))]
-    return max(greedy, key=len, default="/$default")
+    key = f"{method} {path}"
+    if key in handler_of:
+        return key
+    greedy = [r for r in handler_of if r.endswith("/{proxy+}") and key.startswith(r.removesuffix("{proxy+}"))]
+    return max(greedy, key=len, default="$default")
 
 
 environment = json.loads((directory / "env.json").read_text(encoding="utf-8"))["Parameters"]
@@ -60,12 +62,14 @@ for file in files:
     headers = {key.lower(): value for key, value in event["headers"].items()}
     check(headers.get("authorization") == f"Bearer {token}", name, "has another token than env.json")
     if event.get("version") == "2.0":
-        path, route = event["rawPath"], event["routeKey"].removeprefix("ANY ")
-        check(event["requestContext"]["http"]["path"] == path, name, "has two paths")
-        check(event["requestContext"]["routeKey"] == event["routeKey"], name, "has two route keys")
+        http = event["requestContext"]["http"]
+        path, method, route = event["rawPath"], http["method"], event["routeKey"]
+        check(http["path"] == path, name, "has two paths")
+        check(event["requestContext"]["routeKey"] == route, name, "has two route keys")
     else:
-        path, route = event["path"], event["resource"]
-    check(route == route_of(path), name, f"{path} goes by {route_of(path)}, not by {route}")
+        path, method = event["path"], event["httpMethod"]
+        route = f"{method} {event['resource']}"
+    check(route == route_of(method, path), name, f"{path} goes by {route_of(method, path)}, not by {route}")
     handler = handler_of.get(route)
     check(handler == file.stem.split("-")[0], name, f"goes to the function {handler}")
     body = event.get("body")

@@ -22,9 +22,11 @@ with open(source, encoding="utf-8") as file:
 template["Globals"]["Function"]["CodeUri"] = "s3://any-bucket/any-key"
 
 plain = Translator({}, Parser()).translate(template, parameter_values={})
-# The marks of the SAM build mean nothing in plain CloudFormation.
+# The marks of the SAM build mean nothing in plain CloudFormation. Those of cfn-lint and checkov stay.
 for resource in plain["Resources"].values():
-    resource.pop("Metadata", None)
+    metadata = {name: value for name, value in resource.pop("Metadata", {}).items() if name in ("cfn-lint", "checkov")}
+    if metadata:
+        resource["Metadata"] = metadata
 
 with open(output, "w", encoding="utf-8") as file:
     json.dump(plain, file, indent=2)

@@ -39,12 +39,13 @@ impl Api {
     }
 }
 
-/// The router for `routes`, under `/scim/v2` and `/scim`, whatever stands before them (a stage, a base path). Paths of
-/// other routes are 404.
+/// The router for `routes`, under `/scim/v2` and `/scim`, whatever stands before them (a stage, a base path). A path of
+/// another route is 404, or 405 with a method that this path never has.
 pub fn router(api: &Api, routes: &[Route]) -> Router {
     let mut endpoints = Router::new();
-    for route in routes {
-        endpoints = endpoints.merge(route.endpoints());
+    for route in Route::ALL {
+        let is_served = routes.contains(&route);
+        endpoints = endpoints.merge(if is_served { route.endpoints() } else { route.elsewhere() });
     }
     let endpoints = endpoints.method_not_allowed_fallback(route::method_not_allowed).with_state(api.clone());
     let mounted = Router::new()

@@ -6,8 +6,9 @@ use super::{Api, bulk, discovery, groups, search, users};
 use crate::protocol::error::{ScimError, ScimType};
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 
 /// A group of endpoints with the same needs. Its name is the `Handler` of its function in `template.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +95,18 @@ impl Route {
             ]),
             Self::Bulk => serve(&[post(bulk::bulk)]),
             Self::Search => serve(&[post(search::search), post(users::search), post(groups::search)]),
-            Self::Me => serve(&[any(not_implemented)]),
+            Self::Me => serve(&[get(not_implemented)
+                .post(not_implemented)
+                .put(not_implemented)
+                .patch(not_implemented)
+                .delete(not_implemented)]),
         }
+    }
+
+    /// Its endpoints where it is not served. They are not found, and they still know which methods they have: a wrong
+    /// one on any path reaches the function for what no route of the API names.
+    pub(super) fn elsewhere(self) -> Router<Api> {
+        self.endpoints().route_layer(axum::middleware::from_fn(|request: Request, _next: Next| not_found(request)))
     }
 }
 

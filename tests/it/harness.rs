@@ -1,12 +1,12 @@
-//! One service provider for each test: a fresh in-memory engine, its table, and the router with every route.
+//! One service provider for each test: a fresh in-memory engine, its table, and the functions of the template.
 
+use crate::deployed::{Seen, as_function, functions};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request};
 use scimlet::config::Config;
-use scimlet::http::{Api, Route, router};
 use scimlet::local::engine::Engine;
 use scimlet::protocol::error::ERROR_URI;
 use scimlet::store::Store;
@@ -32,6 +32,8 @@ pub struct App {
     pub router: Router,
     pub store: Store,
     pub config: Config,
+    /// The calls that its functions made.
+    pub seen: Seen,
     engine: Arc<Engine>,
 }
 
@@ -59,10 +61,7 @@ impl App {
     }
 
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
-        Self::start_on(Engine::in_memory().unwrap(), variables, &Route::ALL).await
-    }
-
-    pub async fn start_on(engine: Engine, variables: &[(&str, &str)], routes: &[Route]) -> Self {
+        let engine = Engine::in_memory().unwrap();
         let tokens = [("entra", TOKEN), ("okta", OTHER_TOKEN), ("acme/idp", ACME_TOKEN)]
             .map(|(label, token)| format!("{label}:{}", hex(&Sha256::digest(token))))
             .join(",");
@@ -79,8 +78,14 @@ impl App {
         .unwrap();
         let store = connect(&config.table).await;
         store.create_table_if_missing().await.unwrap();
-        let router = router(&Api::new(config.clone(), store.clone()), routes);
-        Self { router, store, config, engine: Arc::new(engine) }
+        let seen = Seen::default();
+        let router = functions(&config, &store, &seen);
+        Self { router, store, config, seen, engine: Arc::new(engine) }
+    }
+
+    /// Its table with the rights of the function that has this handler.
+    pub fn store_of(&self, handler: &str) -> Store {
+        as_function(&self.store, handler, &self.seen)
     }
 
     /// Another process on the same engine: it shares nothing with this one but the table. What it sends to the engine
@@ -90,8 +95,8 @@ impl App {
         let http_client = wrap(settings.http_client().unwrap());
         let client = Client::from_conf(settings.to_builder().http_client(http_client).build());
         let store = Store::new(client, self.store.table());
-        let router = router(&Api::new(self.config.clone(), store.clone()), &Route::ALL);
-        Self { router, store, config: self.config.clone(), engine: Arc::clone(&self.engine) }
+        let router = functions(&self.config, &store, &self.seen);
+        Self { router, store, config: self.config.clone(), seen: self.seen.clone(), engine: Arc::clone(&self.engine) }
     }
 
     /// `path` is relative to `/scim/v2` unless it begins with `/scim`. The token is added unless `headers` has an

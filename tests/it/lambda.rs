@@ -97,7 +97,7 @@ fn function(app: &App, route: Route) -> Router {
         "SCIM_TOKEN" | "SCIM_TOKEN_SHA256" => Some(parameters[name].as_str().unwrap().to_owned()),
         _ => None,
     });
-    router(&Api::new(config.unwrap(), app.store.clone()), &[route])
+    router(&Api::new(config.unwrap(), app.store_of(route.name())), &[route])
 }
 
 async fn invoke(function: &Router, event: &Value) -> Returned {

@@ -3,7 +3,7 @@
 mod answers;
 mod bad_input;
 mod beside;
-mod cut;
+pub mod cut;
 mod left_behind;
 mod linearizable;
 mod long_names;
@@ -12,7 +12,7 @@ mod pages;
 mod past_the_cap;
 mod readers;
 mod sizes;
-mod table;
+pub mod table;
 
 use crate::guarantees::members;
 use crate::harness::App;

@@ -180,7 +180,7 @@ pub fn residue(dump: &Dump) -> Vec<String> {
 
 /// Ends all redos.
 pub async fn sweep_all(app: &App, when: &str) {
-    let api = Api::new(app.config.clone(), app.store.clone());
+    let api = Api::new(app.config.clone(), app.store_of("sweep"));
     let swept = sweep(&api, Duration::from_secs(60), Duration::ZERO).await.unwrap();
     assert_eq!((swept.under_way, swept.left), (0, 0), "{when}");
 }

@@ -55,7 +55,7 @@ const TOUCHES: [Touch; 3] = [Touch::Patch, Touch::Put, Touch::Again];
 
 /// Clears what requests left behind that never happened, as the operator's sweep does.
 async fn sweep(app: &App) {
-    let api = Api::new(app.config.clone(), app.store.clone());
+    let api = Api::new(app.config.clone(), app.store_of("sweep"));
     let swept = scimlet::http::sweep(&api, Duration::from_secs(60), Duration::ZERO).await.unwrap();
     assert_eq!((swept.under_way, swept.left), (0, 0));
 }
