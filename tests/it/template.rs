@@ -104,13 +104,18 @@ fn resources(text: &str) -> Vec<Resource<'_>> {
 /// What the statements of a role allow: calls to DynamoDB, and the rest.
 fn allowed(role: &Resource<'_>) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
     let (mut calls, mut others) = (BTreeSet::new(), BTreeSet::new());
-    assert!(role.is("AWS::IAM::Role") && role.after("ManagedPolicyArns").is_none(), "{} has its own policies", role.name);
+    assert!(
+        role.is("AWS::IAM::Role") && role.after("ManagedPolicyArns").is_none(),
+        "{} has its own policies",
+        role.name
+    );
     for (at, line) in role.lines.iter().enumerate() {
         let Some((_, actions)) = line.split_once("Action: [") else { continue };
         let (actions, rest) = actions.split_once(']').expect("actions on one line");
         // The resource and the condition stand on the same line, or on the lines that follow.
         let own: Vec<&str> = role.lines[at + 1..].iter().take_while(|line| !line.starts_with('-')).copied().collect();
-        let (_, resource) = rest.split_once("Resource: ").or_else(|| own[0].split_once("Resource: ")).expect("a resource");
+        let (_, resource) =
+            rest.split_once("Resource: ").or_else(|| own[0].split_once("Resource: ")).expect("a resource");
         let condition = own.iter().find_map(|line| line.strip_prefix("Condition: ")).unwrap_or_default();
         let in_transactions = condition.contains("\"dynamodb:EnclosingOperation\": [TransactWriteItems]");
         for action in actions.split(',').map(|action| action.trim().trim_matches('"')) {
