@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tower::ServiceExt as _;
 
 /// A token of the tenant `default`.
@@ -27,6 +28,9 @@ pub const ACME_TOKEN: &str = "token-of-acme";
 
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
+/// Service providers that were started: each has a table of its own, on whatever engine.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// A service provider.
 pub struct App {
     pub router: Router,
@@ -34,7 +38,7 @@ pub struct App {
     pub config: Config,
     /// The calls that its functions made.
     pub seen: Seen,
-    engine: Arc<Engine>,
+    engine: Option<Arc<Engine>>,
 }
 
 /// An answer.
@@ -61,7 +65,11 @@ impl App {
     }
 
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
-        let engine = Engine::in_memory().unwrap();
+        // Another engine, where the environment names one: a table of its own there, as in memory.
+        let elsewhere = std::env::var("SCIMLET_TEST_ENDPOINT").ok();
+        let engine = elsewhere.is_none().then(|| Arc::new(Engine::in_memory().unwrap()));
+        let endpoint = elsewhere.or(engine.as_ref().map(|engine| engine.endpoint().to_owned()));
+        let table = format!("scimlet-test-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let tokens = [("entra", TOKEN), ("okta", OTHER_TOKEN), ("acme/idp", ACME_TOKEN)]
             .map(|(label, token)| format!("{label}:{}", hex(&Sha256::digest(token))))
             .join(",");
@@ -70,8 +78,8 @@ impl App {
             given.or_else(|| match name {
                 "SCIM_TOKEN_SHA256" => Some(tokens.clone()),
                 "SCIM_SERVER_TIMING" => Some("1".into()),
-                "TABLE_NAME" => Some("scimlet-test".into()),
-                "DYNAMODB_ENDPOINT" => Some(engine.endpoint().to_owned()),
+                "TABLE_NAME" => Some(table.clone()),
+                "DYNAMODB_ENDPOINT" => endpoint.clone(),
                 _ => None,
             })
         })
@@ -80,7 +88,7 @@ impl App {
         store.create_table_if_missing().await.unwrap();
         let seen = Seen::default();
         let router = functions(&config, &store, &seen);
-        Self { router, store, config, seen, engine: Arc::new(engine) }
+        Self { router, store, config, seen, engine }
     }
 
     /// Its table with the rights of the function that has this handler.
@@ -96,7 +104,7 @@ impl App {
         let client = Client::from_conf(settings.to_builder().http_client(http_client).build());
         let store = Store::new(client, self.store.table());
         let router = functions(&self.config, &store, &self.seen);
-        Self { router, store, config: self.config.clone(), seen: self.seen.clone(), engine: Arc::clone(&self.engine) }
+        Self { router, store, config: self.config.clone(), seen: self.seen.clone(), engine: self.engine.clone() }
     }
 
     /// `path` is relative to `/scim/v2` unless it begins with `/scim`. The token is added unless `headers` has an
