@@ -140,4 +140,19 @@ kept=$table
 locate
 [ "$table" = "$kept" ] || { echo "expected the table $kept, got $table"; exit 1; }
 expect 200 second-token GET /scim/v2/Users
+say 'restore to a point in time, and the stack on the restored table'
+aws "$table" "$before" <<'PY'
+import boto3, sys
+client = boto3.client("dynamodb")
+name, count = sys.argv[1], int(sys.argv[2])
+client.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=f"{name}-restored", UseLatestRestorableTime=True)
+client.get_waiter("table_exists").wait(TableName=f"{name}-restored", WaiterConfig={"Delay": 1})
+restored = client.scan(TableName=f"{name}-restored", Select="COUNT")["Count"]
+assert restored == count, restored
+print("the restored table has its items:", restored)
+PY
+deploy ScimTokenSha256="second:$(digest second-token)" ExistingTableName="$table-restored"
+locate
+[ "$table" = "$kept-restored" ] || { echo "expected the restored table, got $table"; exit 1; }
+expect 200 second-token GET /scim/v2/Users
 echo "all passed in $SECONDS s"
