@@ -66,7 +66,7 @@ impl App {
 
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
         // Another engine, where the environment names one: a table of its own there, as in memory.
-        let elsewhere = std::env::var("SCIMLET_TEST_ENDPOINT").ok();
+        let elsewhere = scimlet::ambient::variable("SCIMLET_TEST_ENDPOINT");
         let engine = elsewhere.is_none().then(|| Arc::new(Engine::in_memory().unwrap()));
         let endpoint = elsewhere.or(engine.as_ref().map(|engine| engine.endpoint().to_owned()));
         let table = format!("scimlet-test-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
