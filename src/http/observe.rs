@@ -4,6 +4,7 @@ use super::{Api, reply};
 use crate::ambient;
 use crate::protocol::quirks::Quirks;
 use crate::store::meter::{Cost, Meter};
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -11,6 +12,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
@@ -100,6 +102,22 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         set(&mut response, "server-timing", &server_timing(&cost, trace.plan));
     }
     response
+}
+
+/// Answers every request 500, where there is no configuration to answer by, and writes a log line that says why.
+pub fn unconfigured(reason: String) -> Router {
+    let reason: Arc<str> = reason.into();
+    Router::new().fallback(move |request: Request| {
+        let reason = reason.clone();
+        async move {
+            let mut response = reply::unconfigured(request.headers());
+            let id = request.extensions().get::<RequestId>().map_or_else(ambient::new_id, |id| id.0.clone());
+            let (method, status) = (request.method().as_str(), response.status().as_u16());
+            tracing::error!(method, status, request_id = id.as_str(), error = &*reason, "request");
+            set(&mut response, "x-request-id", &id);
+            response
+        }
+    })
 }
 
 /// The first of these ids, and how many more there are. A client may send anything for an id, an e-mail address too: what

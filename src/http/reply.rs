@@ -175,6 +175,12 @@ pub fn internal(request: &HeaderMap) -> Response {
     )
 }
 
+/// The answer where there is no configuration to answer by.
+pub fn unconfigured(request: &HeaderMap) -> Response {
+    let detail = "The service provider is not set up. The first line of its log says which variable to change.";
+    error(&ScimError::new(500, detail), request)
+}
+
 /// The answer when the time for a request is over.
 pub fn out_of_time(request: &HeaderMap) -> Response {
     let detail = "The request took too long. Read what it was to change, then send it again.";

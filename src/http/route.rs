@@ -69,6 +69,12 @@ impl Route {
         }
     }
 
+    /// Whether its function reads and writes the table.
+    #[must_use]
+    pub const fn needs_table(self) -> bool {
+        !matches!(self, Self::Discovery | Self::Me)
+    }
+
     pub(super) fn endpoints(self) -> Router<Api> {
         let serve = |handlers: &[axum::routing::MethodRouter<Api>]| {
             self.paths()

@@ -3,6 +3,7 @@
 use super::engine::{self, Engine};
 use crate::config::Table;
 use crate::store::connect::connect;
+use crate::store::setup::SetupError;
 use crate::store::{Store, StoreError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,10 +32,8 @@ pub enum TableError {
         "No usable answer from DYNAMODB_ENDPOINT {endpoint} ({source}). Start the engine there, or unset DYNAMODB_ENDPOINT to use the embedded one."
     )]
     Endpoint { endpoint: String, source: StoreError },
-    #[error(
-        "Table {table} on AWS cannot be used ({source}). Deploy template.yaml and check region and credentials, or unset TABLE_NAME to use the embedded engine."
-    )]
-    Aws { table: String, source: StoreError },
+    #[error("{0} Or unset TABLE_NAME and DYNAMODB_ENDPOINT to use the embedded engine.")]
+    Setup(#[from] SetupError),
 }
 
 impl OpenTable {
@@ -55,7 +54,7 @@ impl OpenTable {
         if is_on_aws {
             let store = connect(&table).await;
             let place = format!("{} on AWS", table.name);
-            store.check_table().await.map_err(|source| TableError::Aws { table: table.name, source })?;
+            store.probe().await?;
             return Ok(Self { store, place, is_on_aws, _engine: None });
         }
         let (engine, place) = match (&table.endpoint, data_dir) {
@@ -74,8 +73,10 @@ impl OpenTable {
         }
         let store = connect(&table).await;
         let endpoint = table.endpoint.unwrap_or_default();
-        let there = if may_make { store.create_table_if_missing().await } else { store.check_table().await };
-        there.map_err(|source| TableError::Endpoint { endpoint, source })?;
+        if may_make {
+            store.create_table_if_missing().await.map_err(|source| TableError::Endpoint { endpoint, source })?;
+        }
+        store.probe().await?;
         Ok(Self { store, place, is_on_aws, _engine: engine })
     }
 }

@@ -338,7 +338,7 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
 }
 
 /// The first cause of an error: "Connection refused" rather than "dispatch failure".
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
 }
 

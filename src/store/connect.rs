@@ -47,16 +47,6 @@ pub async fn connect(table: &Table) -> Store {
 }
 
 impl Store {
-    /// `DescribeTable`: whether the table is there.
-    ///
-    /// # Errors
-    ///
-    /// When it is not, or cannot be reached.
-    pub async fn check_table(&self) -> Result<(), StoreError> {
-        let described = self.client().describe_table().table_name(self.table()).send().await;
-        described.map(|_| ()).map_err(|error| super::calls::store_error("DescribeTable", &error))
-    }
-
     /// `DescribeTable`, and `CreateTable` with `UpdateTimeToLive` when it is missing.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 //! a duplicate.
 //!
 //! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write,
-//! `redo` the changes that no transaction holds, `related` who is a member of what, and [`verify`] what must hold of all
-//! of it.
+//! `redo` the changes that no transaction holds, `related` who is a member of what, [`setup`] whether the table can be
+//! used, and [`verify`] what must hold of all of it.
 
 pub mod calls;
 pub mod connect;
@@ -15,6 +15,7 @@ pub mod meter;
 pub mod reads;
 pub(crate) mod redo;
 pub(crate) mod related;
+pub mod setup;
 pub mod transaction;
 pub mod verify;
 

@@ -11,7 +11,7 @@ use scimlet::protocol::discovery::MAX_BODY_BYTES;
 use serde_json::{Map, Value, json};
 
 /// Payload 2.0, as an HTTP API sends it: one value a header, names in lower case.
-fn http_api(method: &str, path: &str, query: &str) -> Value {
+pub(super) fn http_api(method: &str, path: &str, query: &str) -> Value {
     json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -31,7 +31,7 @@ fn http_api(method: &str, path: &str, query: &str) -> Value {
 }
 
 /// Payload 1.0, as a REST API sends it on its own domain, where the path that the client wrote has the stage `prod`.
-fn rest_api(method: &str, path: &str, query: &[(&str, &[&str])]) -> Value {
+pub(super) fn rest_api(method: &str, path: &str, query: &[(&str, &[&str])]) -> Value {
     let all: Map<String, Value> = query.iter().map(|(name, values)| ((*name).to_owned(), json!(values))).collect();
     let last: Map<String, Value> =
         query.iter().map(|(name, values)| ((*name).to_owned(), json!(values.last()))).collect();
@@ -76,12 +76,12 @@ fn with(mut event: Value, pointer: &str, value: Value) -> Value {
     event
 }
 
-fn with_header(mut event: Value, name: &str, value: Option<&str>) -> Value {
+pub(super) fn with_header(mut event: Value, name: &str, value: Option<&str>) -> Value {
     set_header(&mut event, name, value);
     event
 }
 
-fn with_body(event: Value, body: &str, is_encoded: bool) -> Value {
+pub(super) fn with_body(event: Value, body: &str, is_encoded: bool) -> Value {
     let event = with_header(event, "content-type", Some("application/scim+json"));
     let body = if is_encoded { STANDARD.encode(body) } else { body.to_owned() };
     with(with(event, "/body", json!(body)), "/isBase64Encoded", json!(is_encoded))
