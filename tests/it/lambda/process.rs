@@ -14,7 +14,7 @@ use scimlet::ambient::variable;
 use scimlet::protocol::discovery::MAX_BODY_BYTES;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -104,7 +104,9 @@ impl Function {
             ("AWS_SECRET_ACCESS_KEY", "test"),
         ]);
         command.envs(variables.iter().copied());
-        let child = command.stdout(Stdio::null()).stderr(log.reopen().unwrap()).spawn().unwrap();
+        // The emulator sends on what the program writes, to its own standard output.
+        let output = log.reopen().unwrap();
+        let child = command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         Self { child, invocations, log }
     }
 
@@ -223,6 +225,7 @@ async fn the_program_takes_every_shape_of_a_request() {
     users.invoke(&with_header(http_api("GET", path, ""), "authorization", None)).await.is_error(401);
     assert_eq!(app.get("/Users?count=0").await.total(), 5, "what was too long is not there");
     let log = users.log();
+    assert!(log.contains("\"status\":413"), "{log}");
     assert!(!log.contains("example.com") && !log.contains(TOKEN), "{log}");
 }
 
