@@ -1,0 +1,183 @@
+//! What scimlet adds to its DynamoDB calls in a warm function: `cargo bench --no-default-features --features lambda
+//! --bench overhead`. It fails when an operation needs more instructions than `budgets.json` gives it.
+//!
+//! An event goes through `lambda::answer` as in a function, and an HTTP client in this process gives the answers of
+//! DynamoDB that `calls.json` holds. The overhead is that cost less the cost of the same calls, made with the SDK alone:
+//! the same inputs, the same answers. Instructions are counted by valgrind, twice with different numbers of requests, so
+//! that the start does not count; time on the processor is the kernel's count for this process.
+//!
+//! With `UPDATE_PERFORMANCE=1`, budgets and table are written. With the feature `local` too, `calls.json` is: the
+//! embedded engine answers once.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "whoever runs it reads the panic")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where a person reads")]
+
+#[cfg(feature = "local")]
+mod record;
+mod replay;
+mod report;
+
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Context, LambdaEvent};
+use replay::{Bare, Replay};
+use report::{Cost, Row};
+use scimlet::config::{Config, Table};
+use scimlet::http::{Api, Route, log_to_stderr, router};
+use scimlet::store::Store;
+use scimlet::store::connect::connect;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+/// The token in `events/`.
+const TOKEN: &str = "local-invoke-token";
+const CALLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/overhead/calls.json");
+/// Requests before those that count.
+const WARM_UP: usize = 20;
+/// Requests that valgrind counts, which is some fifty times slower than the processor.
+const COUNTED: usize = 100;
+/// Requests whose time is taken.
+const TIMED: usize = 4000;
+/// Runs of each kind.
+const RUNS: usize = 3;
+const REQUEST: &str = "request";
+const BARE: &str = "bare";
+
+/// One operation, and what DynamoDB answers to its calls.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recorded {
+    /// What API Gateway sends.
+    pub event: Value,
+    /// The status that the client gets.
+    pub status: u16,
+    /// Bodies, in the order of the calls.
+    pub answers: Vec<String>,
+}
+
+pub type Operations = BTreeMap<String, Recorded>;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [operation, kind, count] => run(operation, kind, count.parse().unwrap()),
+        _ => {
+            #[cfg(feature = "local")]
+            if report::is_updated() {
+                record::record();
+                return println!("Recorded. Now without the feature local, which the functions do not have.");
+            }
+            measure();
+        }
+    }
+}
+
+pub async fn answer(api: &Api, event: &str) -> Vec<u8> {
+    let payload: LambdaRequest = serde_json::from_str(event).unwrap();
+    let functions = router(api, &[Route::Users]);
+    let answer = scimlet::lambda::answer(functions, LambdaEvent::new(payload, Context::default())).await.unwrap();
+    serde_json::to_vec(&answer).unwrap()
+}
+
+pub fn config(table: Table) -> Config {
+    let mut config = Config::read(|name| (name == "SCIM_TOKEN").then(|| TOKEN.to_owned())).unwrap();
+    config.table = table;
+    config
+}
+
+/// One operation, `count` times after the warm-up. Prints the nanoseconds that each took on the processor.
+fn run(operation: &str, kind: &str, count: usize) {
+    log_to_stderr();
+    let mut operations: Operations = serde_json::from_str(&std::fs::read_to_string(CALLS).unwrap()).unwrap();
+    let recorded = operations.remove(operation).expect("an operation of calls.json");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let replay = Replay::new(&recorded.answers);
+        let table = Table { name: "scimlet".into(), endpoint: Some("http://127.0.0.1:9".into()) };
+        let settings = connect(&table).await.client().config().to_builder();
+        let client = aws_sdk_dynamodb::Client::from_conf(replay.installed_in(settings));
+        let api = Api::new(config(table), Store::new(client.clone(), "scimlet"));
+        let event = recorded.event.to_string();
+        // The first request is checked, and shows which calls it makes.
+        let returned: Value = serde_json::from_slice(&answer(&api, &event).await).unwrap();
+        assert_eq!(returned["statusCode"], recorded.status, "{operation}: {returned}");
+        let bare = Bare::new(client, replay.inputs());
+        assert_eq!(bare.len(), recorded.answers.len(), "{operation}");
+        replay.stop_recording();
+        // A router of one function is made once, at its start.
+        let functions = router(&api, &[Route::Users]);
+        let once = async || {
+            if kind == BARE {
+                return bare.send().await;
+            }
+            let payload: LambdaRequest = serde_json::from_str(&event).unwrap();
+            let event = LambdaEvent::new(payload, Context::default());
+            let answer = scimlet::lambda::answer(functions.clone(), event).await.unwrap();
+            std::hint::black_box(serde_json::to_vec(&answer).unwrap());
+        };
+        for _ in 0..WARM_UP {
+            once().await;
+        }
+        let before = nanoseconds_on_processor();
+        for _ in 0..count {
+            once().await;
+        }
+        println!("{}", (nanoseconds_on_processor() - before) / count as u64);
+    });
+}
+
+/// Of this process, which has one thread.
+fn nanoseconds_on_processor() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").expect("Linux");
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn measure() {
+    let operations: Operations = serde_json::from_str(&std::fs::read_to_string(CALLS).unwrap()).unwrap();
+    let mut rows = Vec::new();
+    for (operation, recorded) in &operations {
+        let cost = |kind: &str| {
+            let counts: Vec<u64> = (0..RUNS).map(|_| instructions(operation, kind)).collect();
+            let times: Vec<u64> = (0..RUNS).map(|_| nanoseconds(operation, kind)).collect();
+            Cost::new(counts, times)
+        };
+        let (request, bare) = (cost(REQUEST), cost(BARE));
+        rows.push(Row { operation: operation.clone(), calls: recorded.answers.len(), request, bare });
+    }
+    if !report::report(&rows) {
+        std::process::exit(1);
+    }
+}
+
+fn this_program(arguments: &[&str]) -> Vec<String> {
+    let program = std::env::current_exe().unwrap().display().to_string();
+    std::iter::once(program).chain(arguments.iter().map(|&argument| argument.to_owned())).collect()
+}
+
+fn nanoseconds(operation: &str, kind: &str) -> u64 {
+    let command = this_program(&[operation, kind, &TIMED.to_string()]);
+    // The log goes where it costs the least, as on Lambda, where it is a pipe.
+    let output = Command::new(&command[0]).args(&command[1..]).stderr(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{operation} {kind} fails: run `{}`", command.join(" "));
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+fn instructions(operation: &str, kind: &str) -> u64 {
+    let [few, many] = [COUNTED, 2 * COUNTED].map(|count| {
+        let log = std::env::temp_dir().join(format!("overhead-{}.log", std::process::id()));
+        let output = Command::new("valgrind")
+            .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
+            .arg(format!("--log-file={}", log.display()))
+            .args(this_program(&[operation, kind, &count.to_string()]))
+            .stderr(Stdio::null())
+            .output()
+            .expect("valgrind counts the instructions: install the package valgrind");
+        assert!(output.status.success(), "{operation} {kind} fails under valgrind");
+        let text = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        let line = text.lines().find(|line| line.contains("I ") && line.contains("refs:")).expect("I refs");
+        let digits: String = line.rsplit(':').next().unwrap().chars().filter(char::is_ascii_digit).collect();
+        digits.parse::<u64>().unwrap()
+    });
+    (many - few) / COUNTED as u64
+}
