@@ -10,6 +10,32 @@ pub const UPDATE: &str = "UPDATE_PERFORMANCE";
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 const BEGIN: &str = "<!-- made by cargo bench --bench coldstart -->\n";
 const END: &str = "<!-- end of coldstart -->";
+/// What the columns are, and what they are not.
+const MEANING: &str = "\
+Each program answers the same event, GET of a user: token check, one `GetItem`, the user. What it answers is compared.
+The table is the embedded engine behind a TLS proxy, with a certificate of a CA made for the run, on the same cores.
+
+*Init* is from the start of the process until it asks for its first invocation, *first request* from the event to its
+answer, which includes the first TLS connection; *total* is their sum. All are medians, times are wall time. *CPU ms* is
+the CPU time of all threads until the first answer, *init CPU* its part before the first event. *Warm* is the median of
+50 more requests of each start, *peak* the highest resident size by then.
+
+Not measured: the microVM, the download of the code, the network. The programs' files are in the page cache. Node runs
+without the runtime of Lambda, whose place a loop takes that does less.
+
+A share of MB is a quota of MB / 1,769 of a core in periods of 20 ms, which begin at random. Lambda gives the init phase
+more than the share, which AWS does not promise: *from the first request* is a whole core until then, *from the start*
+is the share all the time.
+";
+const MEMORY_SIZES: &str = "
+scimlet with other shares, from the first request, and 50 GETs and 50 POSTs of a user after each start. They follow each
+other without a pause, so a small share runs out, and p99 is then the wait for the next period.
+
+";
+const UNDER_RIE: &str = "
+Under aws-lambda-rie, which starts a function at its first request: from that request to its answer.
+
+";
 /// The least part of Node's total that scimlet may take.
 const PART_OF_NODE: f64 = 12.0;
 /// Most CPU time of scimlet until its first answer, in milliseconds.
@@ -35,21 +61,23 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (runs, made_of) = (self.runs, self.made_of.concat());
         let mut text = format!(
-            "Measured on {cores} cores ({}), {runs} starts of each program in turn.\n\n{made_of}\n\
+            "Measured on {cores} cores ({}), {runs} starts of each program in turn.\n\n{made_of}\n{MEANING}\n\
              | program | CPU | init ms | first request ms | total ms | total p90 | init CPU ms | CPU ms | warm ms | peak MB |\n\
              |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
             processor(),
         );
         text.extend(self.starts.iter().map(line_with_end));
         if !self.memory_sizes.is_empty() {
+            text.push_str(MEMORY_SIZES);
             text.push_str(
-                "\n| scimlet with the share of | total ms | total p90 | GET ms | GET p99 | POST ms | POST p99 |\n\
+                "| share of | total ms | total p90 | GET ms | GET p99 | POST ms | POST p99 |\n\
                  |---|--:|--:|--:|--:|--:|--:|\n",
             );
             text.extend(self.memory_sizes.iter().map(memory_size));
         }
         if !self.under_rie.is_empty() {
-            text.push_str("\n| under aws-lambda-rie | total ms | total p90 |\n|---|--:|--:|\n");
+            text.push_str(UNDER_RIE);
+            text.push_str("| program | total ms | total p90 |\n|---|--:|--:|\n");
             for UnderRie { program, totals } in &self.under_rie {
                 let (median, p90) = (figure(rank(totals, 0.5)), figure(rank(totals, 0.9)));
                 text.push_str(&format!("| {program} | {median} | {p90} |\n"));

@@ -42,7 +42,7 @@ impl RuntimeApi {
                     break;
                 }
                 let sender = sender.clone();
-                std::thread::spawn(move || read_calls(stream, &sender));
+                std::thread::spawn(move || read_calls(&stream, &sender));
             }
         });
         Self { address, calls, has_ended }
@@ -121,7 +121,7 @@ impl Call {
 }
 
 /// Reads what comes on a connection until it is closed, or nobody wants it.
-fn read_calls(stream: TcpStream, calls: &Sender<Call>) {
+fn read_calls(stream: &TcpStream, calls: &Sender<Call>) {
     let _slower_otherwise = stream.set_nodelay(true);
     let Ok(mut reader) = stream.try_clone().map(BufReader::new) else { return };
     while let Ok(Some((path, body))) = read_call(&mut reader) {
