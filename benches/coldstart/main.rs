@@ -60,7 +60,7 @@ fn run() -> Outcome<Report> {
     let shares: &[Share] = if has_shares {
         &[Share::Whole, Share::OfRequests(MEMORY_MB), Share::OfAll(MEMORY_MB)]
     } else {
-        eprintln!("Rows of a CPU share are left out: no cgroup can be made here.");
+        eprintln!("Rows of a CPU share are left out: no cgroup with a quota can be made here.");
         &[Share::Whole]
     };
 
