@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let handler = ambient::variable("_HANDLER").unwrap_or_default();
     if handler == SWEEP {
         // Whatever the event says: it comes from a schedule. A failure is the function's, so that its alarm rings.
-        let api = start(None).await.inspect_err(|error| log(error))?;
+        let api = start(None).await.inspect_err(log)?;
         let once = |_: LambdaEvent<IgnoredAny>| async { sweep(&api, SWEEP_TIME, ABANDONED_AFTER).await.map(|_| ()) };
         return lambda_runtime::run(service_fn(once)).await;
     }

@@ -236,6 +236,9 @@ async fn the_sweep_answers_its_schedule() {
     assert_eq!(Function::on(&app, NO_ROUTE).await.raw(&event).await, Value::Null);
 }
 
+/// Handler, variables, the status that a client gets, and parts of the first log line.
+type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, u64, &'a [&'a str]);
+
 /// A DynamoDB that answers every call with an error.
 async fn refusing(code: &'static str, message: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -263,7 +266,7 @@ async fn a_setting_that_cannot_be_used_is_named_in_the_first_log_line_and_the_cl
     let token = ("SCIM_TOKEN", TOKEN);
     let at = ("DYNAMODB_ENDPOINT", endpoint);
     let there = ("TABLE_NAME", table);
-    let cases: [(&str, Vec<(&str, &str)>, u64, &[&str]); 11] = [
+    let cases: [Case; 11] = [
         ("users", vec![at, there], 500, &["SCIM_TOKEN_SHA256", "label:digest"]),
         ("users", vec![at, there, ("SCIM_TOKEN_SHA256", "entra:abc")], 500, &["SCIM_TOKEN_SHA256", "64 hexadecimal"]),
         ("discovery", vec![token, ("SCIM_ENABLED", "perhaps")], 500, &["SCIM_ENABLED", "true or false"]),
