@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 pub enum Input {
     Get(GetItemInput),
     BatchGet(BatchGetItemInput),
-    Query(QueryInput),
+    Query(Box<QueryInput>),
     Transact(TransactWriteItemsInput),
 }
 
@@ -92,7 +92,7 @@ impl Intercept for Replay {
         let input = context.input();
         let known = (input.downcast_ref().cloned().map(Input::Get))
             .or_else(|| input.downcast_ref().cloned().map(Input::BatchGet))
-            .or_else(|| input.downcast_ref().cloned().map(Input::Query))
+            .or_else(|| input.downcast_ref().cloned().map(Box::new).map(Input::Query))
             .or_else(|| input.downcast_ref().cloned().map(Input::Transact));
         self.0.inputs.lock().unwrap().push(known.ok_or("another kind of call")?);
         Ok(())
