@@ -2,9 +2,9 @@
 
 use super::engine::{self, Engine};
 use crate::config::Table;
+use crate::store::Store;
 use crate::store::connect::connect;
 use crate::store::setup::SetupError;
-use crate::store::{Store, StoreError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,9 +29,9 @@ pub enum TableError {
     #[error("The embedded engine does not start: {0}.")]
     Engine(io::Error),
     #[error(
-        "No usable answer from DYNAMODB_ENDPOINT {endpoint} ({source}). Start the engine there, or unset DYNAMODB_ENDPOINT to use the embedded one."
+        "No usable answer from DYNAMODB_ENDPOINT {endpoint} ({reason}). Start the engine there, or unset DYNAMODB_ENDPOINT to use the embedded one."
     )]
-    Endpoint { endpoint: String, source: StoreError },
+    Endpoint { endpoint: String, reason: String },
     #[error("{0} Or unset TABLE_NAME and DYNAMODB_ENDPOINT to use the embedded engine.")]
     Setup(#[from] SetupError),
 }
@@ -73,10 +73,14 @@ impl OpenTable {
         }
         let store = connect(&table).await;
         let endpoint = table.endpoint.unwrap_or_default();
+        let unusable = |reason| TableError::Endpoint { endpoint: endpoint.clone(), reason };
         if may_make {
-            store.create_table_if_missing().await.map_err(|source| TableError::Endpoint { endpoint, source })?;
+            store.create_table_if_missing().await.map_err(|error| unusable(error.to_string()))?;
         }
-        store.probe().await?;
+        store.probe().await.map_err(|error| match error {
+            SetupError::Unreachable { message, .. } => unusable(message),
+            other => other.into(),
+        })?;
         Ok(Self { store, place, is_on_aws, _engine: engine })
     }
 }
