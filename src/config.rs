@@ -109,13 +109,22 @@ impl Config {
             base_url,
             server_timing: flag("SCIM_SERVER_TIMING", false)?,
             schemas: read_schemas(&variable)?,
-            quirks: flag("SCIM_QUIRKS", true)?,
+            quirks: Self::reads_quirks(&variable)?,
             max_walk: number("SCIM_MAX_WALK", DEFAULT_MAX_WALK)?,
             max_answer_bytes: number("SCIM_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES)?
                 .try_into()
                 .unwrap_or(usize::MAX),
             table: Table::read(&variable),
         })
+    }
+
+    /// `SCIM_QUIRKS`, as [`Config::read`] reads it.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither true nor false.
+    pub fn reads_quirks(variable: impl Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+        flag("SCIM_QUIRKS", variable("SCIM_QUIRKS"), true)
     }
 }
 

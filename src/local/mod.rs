@@ -1,5 +1,6 @@
 //! What stands around the service provider on a desk: the embedded engine, the server, and what fills and checks a table.
 
+pub mod admin;
 pub mod engine;
 pub mod population;
 pub mod progress;

@@ -37,6 +37,13 @@ pub enum TableError {
 }
 
 impl OpenTable {
+    /// Whether there may be a table: false when no variable names one and `data_dir` holds no data.
+    #[must_use]
+    pub fn is_there(data_dir: &Path, variable: impl Fn(&str) -> Option<String>) -> bool {
+        let is_named = variable("DYNAMODB_ENDPOINT").is_some() || variable("TABLE_NAME").is_some();
+        is_named || data_dir.join(engine::FILE).is_file()
+    }
+
     /// Opens the table that the environment names. With neither `DYNAMODB_ENDPOINT` nor `TABLE_NAME` it is the embedded
     /// engine's, in `data_dir` or, without one, in memory. Off AWS the table is made if it is missing and `may_make` says
     /// so.

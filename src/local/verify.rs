@@ -57,8 +57,7 @@ pub struct Checked {
 /// [`VerifyError`], one sentence that says what to do.
 pub async fn run(options: &Options, variable: impl Fn(&str) -> Option<String>) -> Result<Checked, VerifyError> {
     let schemas = config::read_schemas(&variable)?;
-    let is_embedded = variable("DYNAMODB_ENDPOINT").is_none() && variable("TABLE_NAME").is_none();
-    if is_embedded && !options.data_dir.join(super::engine::FILE).is_file() {
+    if !OpenTable::is_there(&options.data_dir, &variable) {
         return Err(VerifyError::NoData { folder: options.data_dir.clone() });
     }
     let open = OpenTable::open(Some(&options.data_dir), false, &variable).await?;

@@ -1,0 +1,26 @@
+//! What the commands that work on a table have in common.
+
+use clap::Args;
+use scimlet::ambient;
+use scimlet::config::DEFAULT_TENANT;
+use scimlet::local::admin::{Admin, Options};
+use std::path::PathBuf;
+
+/// Which table, and whose part of it.
+#[derive(Args)]
+pub struct TableArgs {
+    /// Folder of the data of the embedded engine
+    #[arg(long, default_value = ".scimlet", value_name = "FOLDER")]
+    data_dir: PathBuf,
+    /// Tenant whose part of the table it is
+    #[arg(long, default_value = DEFAULT_TENANT, value_name = "NAME")]
+    tenant: String,
+}
+
+impl TableArgs {
+    /// Opens it.
+    pub async fn open(self) -> Result<Admin, String> {
+        let Self { data_dir, tenant } = self;
+        Admin::open(&Options { data_dir, tenant }, ambient::variable).await.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,113 @@
+//! What the commands of an administrator work with: a table that is there, the service over it, and one tenant.
+
+use super::table::{OpenTable, TableError};
+use crate::ambient;
+use crate::config::{Config, ConfigError, DEFAULT_TENANT, is_tenant, read_schemas};
+use crate::protocol::quirks::Quirks;
+use crate::service::{Caller, Service};
+use crate::store::TenantStore;
+use crate::store::meter::Meter;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Name of who changes something by a command, in the change log.
+pub const ACTOR: &str = "command-line";
+
+/// In which one change made by a command may be tried again. Nobody waits for an answer within a gateway's time.
+const CHANGE_TIME: Duration = Duration::from_secs(120);
+
+/// Which table, and whose part of it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the data of the embedded engine, where no variable names another table.
+    pub data_dir: PathBuf,
+    /// The tenant.
+    pub tenant: String,
+}
+
+/// A tenant's part of a table, and the service over it.
+#[derive(Debug)]
+pub struct Admin {
+    /// The table.
+    pub table: OpenTable,
+    /// The service provider, as a deployed function has it, but for its limits on one query and one answer.
+    pub service: Service,
+    tenant: String,
+    quirks: bool,
+}
+
+/// Why a command cannot begin. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the text is the documentation")]
+pub enum AdminError {
+    #[error("'{0}' is no tenant: it has 1 to 64 letters, digits, '.' and '-'.")]
+    Tenant(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(
+        "There is no table in {}. Start `scimlet serve` once, give its folder with --data-dir, or set TABLE_NAME for a table on AWS.",
+        .0.display()
+    )]
+    NoData(PathBuf),
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+impl Admin {
+    /// Opens the table that the environment names, as [`OpenTable::open`] does, without making one.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], one sentence that says what to do.
+    pub async fn open(options: &Options, variable: impl Fn(&str) -> Option<String>) -> Result<Self, AdminError> {
+        let Options { data_dir, tenant } = options;
+        if !is_tenant(tenant) {
+            return Err(AdminError::Tenant(tenant.clone()));
+        }
+        let schemas = read_schemas(&variable)?;
+        let quirks = Config::reads_quirks(&variable)?;
+        if !OpenTable::is_there(data_dir, &variable) {
+            return Err(AdminError::NoData(data_dir.clone()));
+        }
+        let table = OpenTable::open(Some(data_dir), false, &variable).await?;
+        let service = Service::new(table.store.clone(), schemas, u64::MAX, usize::MAX);
+        Ok(Self { table, service, tenant: tenant.clone(), quirks })
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The tenant's part of the table, with its cost counted by `meter`.
+    #[must_use]
+    pub fn store(&self, meter: &Meter) -> TenantStore {
+        self.table.store.tenant(&self.tenant, meter)
+    }
+
+    /// Who makes one change, or asks one question: a caller serves one request.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
+            tenant: self.tenant.clone(),
+            actor: ACTOR.to_owned(),
+            request_id: ambient::new_id(),
+            base_url: String::new(),
+            deadline: ambient::monotonic() + CHANGE_TIME,
+            meter: Meter::default(),
+            quirks: if self.quirks { Quirks::default() } else { Quirks::off() },
+            skipped_members: BTreeSet::new(),
+            plan: None,
+            redo: None,
+            cursor_secret: [0; 32],
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from(".scimlet"), tenant: DEFAULT_TENANT.to_owned() }
+    }
+}
