@@ -61,7 +61,7 @@ fn answer<T: Serialize>(api: &Api, request: &Request, document: impl FnOnce(&str
     let base_url = request::base_url(request, api);
     let checked = request::check_enabled(api).and_then(|()| check_filter(request));
     match checked.and_then(|()| document(&base_url)) {
-        Ok(document) => reply::document(&document, request.headers(), api.config.max_answer_bytes),
+        Ok(document) => reply::document(&document, request.headers(), api.config.settings.max_answer_bytes),
         Err(error) => reply::error(&error, request.headers()),
     }
 }

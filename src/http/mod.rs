@@ -34,7 +34,7 @@ impl Api {
     /// The service provider that `config` describes, over a table.
     #[must_use]
     pub fn new(config: Config, store: Store) -> Self {
-        let service = Service::new(store, config.schemas.clone(), config.max_walk, config.max_answer_bytes);
+        let service = Service::new(store, config.schemas.clone(), config.settings.clone());
         Self { service, config: Arc::new(config) }
     }
 }

@@ -54,6 +54,8 @@ pub struct Trace {
     pub plan: Option<&'static str>,
     /// What became of a change that no single transaction held.
     pub redo: Option<&'static str>,
+    /// What the breaker did.
+    pub breaker: Option<&'static str>,
     /// What the table said; never a client's error.
     pub failure: Option<String>,
 }
@@ -89,6 +91,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         skipped_members = named(&trace.skipped_members),
         plan = trace.plan,
         redo = trace.redo,
+        breaker = trace.breaker,
         error = failure.or(trace.failure.as_deref()),
         dynamodb.calls = cost.calls,
         dynamodb.round_trips = cost.round_trips,

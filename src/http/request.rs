@@ -4,6 +4,7 @@ use super::mount::Mount;
 use super::observe::{RequestId, Trace};
 use super::reply::{self, Reply};
 use super::{Api, mount};
+use crate::config::{self, Scope, TokenOwner};
 use crate::protocol::discovery::MAX_BODY_BYTES;
 use crate::protocol::error::{ScimError, ScimType};
 use crate::protocol::filter::{self, Filter};
@@ -21,7 +22,8 @@ use crate::store::meter::Meter;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Path, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
@@ -42,29 +44,30 @@ impl FromRequest<Api> for Exchange {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
         let headers = request.headers().clone();
-        read(request, api).await.map_err(|error| reply::error(&error, &headers))
+        read(request, api).await.map_err(|error| reply::service_error(&error, &headers))
     }
 }
 
-async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
+async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
     check_enabled(api)?;
     let base_url = base_url(&request, api);
     let (mut parts, body) = request.into_parts();
-    let owner = token(&parts.headers).and_then(|token| api.config.tokens.owner(token)).ok_or_else(|| {
-        ScimError::new(401, "The Authorization header holds no valid token. Send 'Bearer' and the token.")
-    })?;
-    let extension = |meter: Option<&Meter>| meter.cloned().unwrap_or_default();
+    let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
+    let owner = owner(&parts, api, &meter).await?;
     let caller = Caller {
-        tenant: owner.tenant.clone(),
-        actor: owner.label.clone(),
+        tenant: owner.tenant,
+        actor: owner.label,
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         base_url,
         deadline: crate::ambient::monotonic() + super::observe::WRITE_TIME,
-        meter: extension(parts.extensions.get::<Meter>()),
+        meter,
         quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
         skipped_members: std::collections::BTreeSet::new(),
         plan: None,
         redo: None,
+        breaker: None,
+        operation: None,
+        is_read_only: owner.scope == Scope::Read,
         cursor_secret: owner.digest,
     };
     // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
@@ -78,8 +81,34 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ScimError> {
     })?;
     // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
     let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let max_answer_bytes = api.config.max_answer_bytes;
+    let max_answer_bytes = api.config.settings.max_answer_bytes;
     Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id, max_answer_bytes })
+}
+
+/// Whom the token stands for: a configured one, or one of the table. Its use is noted.
+async fn owner(parts: &Parts, api: &Api, meter: &Meter) -> Result<TokenOwner, ServiceError> {
+    let unknown = || ScimError::new(401, "The Authorization header holds no valid token. Send 'Bearer' and the token.");
+    let token = token(&parts.headers).ok_or_else(unknown)?;
+    let owner = match api.config.tokens.owner(token) {
+        Some(owner) => owner.clone(),
+        None if api.config.table_tokens => {
+            let digest = config::digest(token);
+            api.service.token_owner(&digest, meter).await?.ok_or_else(unknown)?
+        }
+        None => return Err(unknown().into()),
+    };
+    let today = crate::ambient::now().to_string();
+    if owner.is_expired(today.get(..10).unwrap_or_default()) {
+        let until = owner.until.unwrap_or_default();
+        return Err(ScimError::new(401, format!("The token was valid until {until}. Send a new one.")).into());
+    }
+    let is_search = parts.uri.path().ends_with("/.search");
+    if owner.scope == Scope::Read && parts.method != Method::GET && !is_search {
+        let detail = format!("The token '{}' may only read. Send a token that may write.", owner.label);
+        return Err(ScimError::new(403, detail).into());
+    }
+    api.service.note_use(&owner.digest).await;
+    Ok(owner)
 }
 
 /// 403 while `SCIM_ENABLED` is false.
@@ -139,6 +168,7 @@ impl Exchange {
             skipped_members: self.caller.skipped_members,
             plan: self.caller.plan,
             redo: self.caller.redo,
+            breaker: self.caller.breaker,
             failure,
         });
         response

@@ -1,11 +1,11 @@
 //! The routes: the unit that a Lambda function serves.
 
-use super::reply::{self, Reply};
-use super::request::Exchange;
+use super::reply;
+use super::request::check_enabled;
 use super::{Api, bulk, discovery, groups, search, users};
 use crate::protocol::error::{ScimError, ScimType};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -125,10 +125,10 @@ impl std::str::FromStr for Route {
 }
 
 /// RFC 7644 section 3.11: a service provider without an authenticated subject that is a resource answers 501.
-async fn not_implemented(exchange: Exchange) -> Response {
-    exchange.finish(Err::<Reply, _>(
-        ScimError::new(501, "A token stands for an identity provider, not for a user: there is no /Me.").into(),
-    ))
+async fn not_implemented(State(api): State<Api>, request: Request) -> Response {
+    let detail = "A token stands for an identity provider, not for a user: there is no /Me.";
+    let error = check_enabled(&api).err().unwrap_or_else(|| ScimError::new(501, detail));
+    reply::error(&error, request.headers())
 }
 
 pub(super) async fn not_found(request: Request) -> Response {

@@ -4,6 +4,7 @@ use super::Api;
 use crate::ambient;
 use crate::service::redo::Swept;
 use crate::store::meter::Meter;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How old a change is that no request will commit any more. A request takes 29 s at most.
@@ -21,7 +22,14 @@ pub async fn sweep(api: &Api, within: Duration, abandoned_after: Duration) -> Re
     let mut all = Swept::default();
     let mut failure = None;
     let meter = Meter::default();
-    for tenant in api.config.tokens.tenants() {
+    let mut tenants: BTreeSet<String> = api.config.tokens.tenants().into_iter().map(str::to_owned).collect();
+    if api.config.table_tokens {
+        match api.service.tenants_of_table().await {
+            Ok(more) => tenants.extend(more),
+            Err(error) => failure = Some(error.to_string()),
+        }
+    }
+    for tenant in &tenants {
         match api.service.sweep(tenant, &meter, started + within, abandoned_after).await {
             Ok(swept) => {
                 all.ended += swept.ended;

@@ -33,6 +33,9 @@ pub async fn get(State(api): State<Api>, mut exchange: Exchange) -> Response {
 pub async fn list(State(api): State<Api>, mut exchange: Exchange) -> Response {
     let result = async {
         let query = exchange.query(&api, USER)?;
+        if !exchange.caller.is_read_only {
+            api.service.adopt_looked_up(&mut exchange.caller, query.filter.as_ref()).await?;
+        }
         Ok(Reply::List(api.service.list(&mut exchange.caller, USER, &query).await?))
     };
     let result = result.await;

@@ -2,7 +2,7 @@
 
 use super::table::{OpenTable, TableError};
 use crate::ambient;
-use crate::config::{Config, ConfigError, DEFAULT_TENANT, is_tenant, read_schemas};
+use crate::config::{Config, ConfigError, DEFAULT_TENANT, Settings, is_tenant, read_schemas};
 use crate::protocol::quirks::Quirks;
 use crate::service::{Caller, Service};
 use crate::store::TenantStore;
@@ -31,7 +31,7 @@ pub struct Options {
 pub struct Admin {
     /// The table.
     pub table: OpenTable,
-    /// The service provider, as a deployed function has it, but for its limits on one query and one answer.
+    /// The service provider, as a deployed function has it, without its limits and guards.
     pub service: Service,
     tenant: String,
     quirks: bool,
@@ -67,11 +67,13 @@ impl Admin {
         }
         let schemas = read_schemas(&variable)?;
         let quirks = Config::reads_quirks(&variable)?;
+        let log_days = Settings::read(&variable)?.log_days;
+        let settings = Settings { log_days, ..Settings::unlimited() };
         if !OpenTable::is_there(data_dir, &variable) {
             return Err(AdminError::NoData(data_dir.clone()));
         }
         let table = OpenTable::open(Some(data_dir), false, &variable).await?;
-        let service = Service::new(table.store.clone(), schemas, u64::MAX, usize::MAX);
+        let service = Service::new(table.store.clone(), schemas, settings);
         Ok(Self { table, service, tenant: tenant.clone(), quirks })
     }
 
@@ -101,6 +103,9 @@ impl Admin {
             skipped_members: BTreeSet::new(),
             plan: None,
             redo: None,
+            breaker: None,
+            operation: None,
+            is_read_only: false,
             cursor_secret: [0; 32],
         }
     }

@@ -3,18 +3,19 @@
 
 use super::population::Population;
 use crate::ambient;
+use crate::config::Settings;
 use crate::protocol::error::ScimError;
 use crate::protocol::index::{self, IndexedValue};
-use crate::protocol::members::MEMBERS;
 use crate::protocol::quirks::Quirks;
 use crate::protocol::schema::{ResourceSchema, ResourceType, Schemas};
 use crate::protocol::{Object, change as rules, validation};
 use crate::service::Caller;
-use crate::service::change::Difference;
+use crate::service::change::{Difference, expiry, member_entry};
 use crate::service::write::created;
+use crate::store::log::Change;
 use crate::store::meter::Meter;
 use crate::store::redo::MemberChange;
-use crate::store::transaction::{Change, MAX_ACTIONS};
+use crate::store::transaction::MAX_ACTIONS;
 use crate::store::{CommitError, Store, StoreError, Stored, TenantStore, Transaction};
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
@@ -93,6 +94,7 @@ pub async fn seed(
         schemas,
         population,
         caller: caller(tenant, &meter),
+        expires_at: expiry(Settings::unlimited().log_days),
         ids: (0..population.users).map(|number| population.user_id(number)).collect(),
         written: &written,
     };
@@ -124,6 +126,9 @@ fn caller(tenant: &str, meter: &Meter) -> Caller {
         skipped_members: BTreeSet::new(),
         plan: None,
         redo: None,
+        breaker: None,
+        operation: None,
+        is_read_only: false,
         cursor_secret: [0; 32],
     }
 }
@@ -152,6 +157,7 @@ struct Seeder<'a, W> {
     schemas: &'a Schemas,
     population: &'a Population,
     caller: Caller,
+    expires_at: i64,
     /// Of the users, by number.
     ids: Vec<String>,
     written: &'a W,
@@ -181,8 +187,9 @@ impl<W: Fn(usize)> Seeder<'_, W> {
         stored.meta.id = id;
         stored.member_count = members.len() as u64;
         let indexed = index::values(schema, &stored.kept);
-        let difference = Difference::between(&Object::new(), &stored.kept).with_ids(MEMBERS, &[], members);
-        let record = difference.record("create", &stored.meta, &self.caller, &stored.meta.created);
+        let entries = members.iter().map(|id| member_entry(id, ResourceType::User, None)).collect();
+        let difference = Difference::between(&Object::new(), &stored.kept).with_members(Vec::new(), entries);
+        let record = difference.record("create", &stored.meta, &self.caller, &stored.meta.created, self.expires_at);
         Ok(Draft { stored, indexed, record })
     }
 

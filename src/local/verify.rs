@@ -2,7 +2,7 @@
 
 use super::progress;
 use super::table::{OpenTable, TableError};
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, Settings};
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::store::meter::Cost;
@@ -64,7 +64,7 @@ pub async fn run(options: &Options, variable: impl Fn(&str) -> Option<String>) -
     let (table, segments) = (open.place.clone(), if open.is_on_aws { SEGMENTS } else { 1 });
     let asked = verify::Options { repair: options.repair, segments };
     let bar = progress::bar(0);
-    let done = Service::new(open.store.clone(), schemas, u64::MAX, usize::MAX).verify(asked, observer(&bar)).await;
+    let done = Service::new(open.store.clone(), schemas, Settings::unlimited()).verify(asked, observer(&bar)).await;
     bar.finish_and_clear();
     match done {
         Ok(report) => Ok(Checked { table, report, is_repair: options.repair }),

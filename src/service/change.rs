@@ -1,14 +1,15 @@
 //! The change log's record: what was there before and after, of the attributes that changed.
 
-use super::Caller;
+use super::{Caller, Service};
 use crate::protocol::Object;
+use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
-use crate::store::transaction::Change;
+use crate::protocol::schema::ResourceType;
+use crate::store::log::Change;
 use serde_json::{Value, json};
 
-/// Bytes of before and after that a record keeps. Beyond, it keeps the names of the attributes alone: an item holds
-/// 400 KB, and before and after of the largest resource would be more.
-const MAX_CHANGES_BYTES: usize = 128 * 1024;
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 /// What changed: `{"before": {…}, "after": {…}}`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,37 +31,76 @@ impl Difference {
         Self { before: differing(before, after), after: differing(after, before) }
     }
 
-    /// Adds the members that a group lost and gained.
+    /// Adds the members that a group lost, or had before they got other names, and those that it gained or that have
+    /// other names.
     #[must_use]
-    pub fn with_ids(mut self, name: &str, removed: &[String], added: &[String]) -> Self {
-        for (side, ids) in [(&mut self.before, removed), (&mut self.after, added)] {
-            if !ids.is_empty() {
-                side.insert(name.to_owned(), ids.iter().map(|id| json!({ "value": id })).collect());
+    pub fn with_members(self, before: Vec<Value>, after: Vec<Value>) -> Self {
+        self.with("members", before, after)
+    }
+
+    /// Adds the groups that a resource was in.
+    #[must_use]
+    pub fn with_groups_left(self, ids: &[String]) -> Self {
+        self.with("groups", ids.iter().map(|id| json!({ "value": id })).collect(), Vec::new())
+    }
+
+    fn with(mut self, name: &str, before: Vec<Value>, after: Vec<Value>) -> Self {
+        for (side, values) in [(&mut self.before, before), (&mut self.after, after)] {
+            if !values.is_empty() {
+                side.insert(name.to_owned(), Value::Array(values));
             }
         }
         self
     }
 
-    fn to_text(&self) -> String {
-        let text = json!({ "before": self.before, "after": self.after }).to_string();
-        if text.len() <= MAX_CHANGES_BYTES {
-            return text;
-        }
-        let names = |side: &Object| side.keys().cloned().map(Value::from).collect::<Vec<_>>();
-        json!({ "tooLarge": { "before": names(&self.before), "after": names(&self.after) } }).to_string()
+    /// The text of a record of which the state after it has one more value.
+    pub(super) fn to_text_with(&self, name: &str, value: &str) -> String {
+        let mut after = self.after.clone();
+        after.insert(name.to_owned(), value.into());
+        json!({ "before": self.before, "after": after }).to_string()
     }
 
-    /// The record.
+    /// The record, to be kept until `expires_at`, in seconds since 1970.
     #[must_use]
-    pub fn record(&self, operation: &'static str, meta: &Meta, caller: &Caller, at: &str) -> Change {
-        Change {
-            operation,
-            resource_type: meta.resource_type,
-            id: meta.id.clone(),
-            actor: caller.actor.clone(),
-            request_id: caller.request_id.clone(),
-            at: at.to_owned(),
-            changes: self.to_text(),
+    pub fn record(&self, operation: &'static str, meta: &Meta, caller: &Caller, at: &str, expires_at: i64) -> Change {
+        let mut change = Change::new(caller.operation.unwrap_or(operation), meta.resource_type.name(), &meta.id, at);
+        change.actor.clone_from(&caller.actor);
+        change.request_id.clone_from(&caller.request_id);
+        change.quirks = caller.quirks.names().join(",");
+        change.expires_at = expires_at;
+        change.changes = json!({ "before": self.before, "after": self.after }).to_string();
+        change
+    }
+}
+
+/// How a record names a member: its type unless it is a user, and what it is shown as if that was said.
+#[must_use]
+pub fn member_entry(id: &str, resource_type: ResourceType, display: Option<&str>) -> Value {
+    let mut entry = json!({ "value": id });
+    if let Some(object) = entry.as_object_mut() {
+        if resource_type != ResourceType::User {
+            object.insert("type".into(), resource_type.name().into());
         }
+        object.extend(display.map(|display| ("display".to_owned(), display.into())));
+    }
+    entry
+}
+
+/// The same of a membership.
+#[must_use]
+pub fn entry_of(member: &Membership) -> Value {
+    member_entry(&member.id, member.resource_type, member.display.as_deref())
+}
+
+/// Until when a record is kept that is made now, in seconds since 1970.
+#[must_use]
+pub fn expiry(log_days: u32) -> i64 {
+    crate::ambient::now().as_second() + i64::from(log_days) * DAY
+}
+
+impl Service {
+    /// The same, as the settings say.
+    pub(super) fn expiry(&self) -> i64 {
+        expiry(self.settings.log_days)
     }
 }

@@ -1,5 +1,6 @@
 //! What a use case can end in, but for an answer.
 
+use super::breaker::Stopped;
 use crate::protocol::error::ScimError;
 use crate::store::{CommitError, StoreError};
 
@@ -12,6 +13,9 @@ pub enum ServiceError {
     /// What the client is told nothing of, but for when to try again.
     #[error(transparent)]
     Store(StoreError),
+    /// More is taken away than may be meant. Nothing was written.
+    #[error("stopped by the breaker")]
+    Stopped(Stopped),
     /// Others were writing to the same resource until the time was over. Nothing was written.
     #[error("gave up after {attempts} attempts at a contended resource")]
     Contended {
@@ -26,6 +30,7 @@ impl ServiceError {
     pub fn outside(&self) -> ScimError {
         match self {
             Self::Scim(error) => error.clone(),
+            Self::Stopped(stopped) => ScimError::new(429, stopped.detail.clone()),
             Self::Contended { .. } => ScimError::new(
                 429,
                 "Too many changes of this resource at once. Nothing was changed; send the request again.",
@@ -52,6 +57,7 @@ impl ServiceError {
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
+            Self::Stopped(stopped) => Some(stopped.retry_after),
             Self::Contended { .. } => Some(2),
             Self::Store(StoreError::Throttled(_)) => Some(5),
             Self::Store(StoreError::Unavailable(_)) => Some(10),

@@ -1,5 +1,6 @@
 //! Groups: create, get, replace, patch, delete.
 
+use super::breaker::{Loss, Lost};
 use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
@@ -69,7 +70,8 @@ impl Service {
                 group.member_count = plan.delta().unsigned_abs();
                 group.member_groups = plan.groups_delta().unsigned_abs();
                 let difference = plan.log(Difference::between(&Object::new(), &group.kept));
-                let record = difference.record("create", &group.meta, caller, &at);
+                let mut record = difference.record("create", &group.meta, caller, &at, self.expiry());
+                store.stage_change(&mut record).await?;
                 let mut transaction = store.transaction();
                 transaction.create(&group, &indexed);
                 transaction.log(&record);
@@ -201,12 +203,18 @@ impl Service {
         let store = self.store(caller);
         let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
+        let mut loss = Loss::default();
         let changed = loop {
             let attempt = async {
                 let read = self.read_for(&store, id, edits, caller.deadline).await?;
                 preconditions.check(&read.group.meta)?;
                 let kept = next(self, caller, &read.group.kept)?;
                 read.plan.check(caller)?;
+                let removed = read.plan.removed();
+                if !removed.is_empty() {
+                    self.guard_removals(&store, &removed).await?;
+                    self.admit(&store, caller, &mut loss, Lost::memberships(removed.len() as u64)).await?;
+                }
                 let is_conditional = preconditions.is_conditional();
                 self.write_group(&store, caller, operation, read, kept, is_conditional, &mut staging).await
             };
@@ -248,7 +256,8 @@ impl Service {
         let (id, at) = (after.meta.id.clone(), after.meta.last_modified.clone());
         let members = members.map(|members| plan.after(&members));
         let difference = plan.log(Difference::between(&before.kept, &after.kept));
-        let record = difference.record(operation, &after.meta, caller, &at);
+        let mut record = difference.record(operation, &after.meta, caller, &at, self.expiry());
+        store.stage_change(&mut record).await?;
         let (indexed_before, indexed_after) = (index::values(schema, &before.kept), index::values(schema, &after.kept));
         let is_rewritten = after.kept != before.kept;
         let mut exact = members.is_some() || is_rewritten || is_conditional;
@@ -350,10 +359,15 @@ impl Service {
         let store = self.store(caller);
         let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
+        let mut loss = Loss::default();
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
                 let group = self.existing(&store, GROUP, id).await?;
                 preconditions.check(&group.meta)?;
+                if group.member_count > 0 {
+                    self.guard_members_of(&store, &group).await?;
+                    self.admit(&store, caller, &mut loss, Lost::memberships(group.member_count)).await?;
+                }
                 self.delete_member(&store, caller, &group, &mut staging).await?;
                 Ok(group)
             }
@@ -390,8 +404,8 @@ impl Service {
         if group.member_count == 0 || !projection.shows(MEMBERS) {
             return Ok(Vec::new());
         }
-        if group.member_count > (self.max_answer_bytes / LEAST_MEMBER_BYTES) as u64 {
-            return Err(members::too_many_to_show(&group.meta.id, self.max_answer_bytes).into());
+        if group.member_count > (self.settings.max_answer_bytes / LEAST_MEMBER_BYTES) as u64 {
+            return Err(members::too_many_to_show(&group.meta.id, self.settings.max_answer_bytes).into());
         }
         let members = store.members(group).await?;
         self.confirm(store, group).await?;

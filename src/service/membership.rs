@@ -1,10 +1,10 @@
 //! From the edits of a request to the memberships that change: who shall be a member, who is, and who exists.
 
-use super::change::Difference;
+use super::change::{Difference, entry_of, member_entry};
 use super::{Caller, ServiceError};
 use crate::protocol::error::ScimError;
 use crate::protocol::matching;
-use crate::protocol::members::{MEMBERS, Member, MemberEdit, Membership};
+use crate::protocol::members::{Member, MemberEdit, Membership};
 use crate::protocol::representation;
 use crate::protocol::schema::ResourceType;
 use crate::store::reads::Batch;
@@ -68,6 +68,8 @@ impl Wish {
 pub(super) struct Plan {
     /// In the order of the ids.
     pub(super) changes: Vec<MemberChange>,
+    /// Those of them who are members, as they were, by id.
+    previous: BTreeMap<String, Membership>,
     /// Who shall be a member and does not exist.
     unknown: Vec<String>,
     /// Whether one of those who shall be members exists.
@@ -129,6 +131,7 @@ impl Plan {
             let id = id.clone();
             match (members.get(&id), wished) {
                 (Some(current), None) => {
+                    plan.previous.insert(id.clone(), current.clone());
                     plan.changes.push(MemberChange::Remove { id, resource_type: current.resource_type });
                 }
                 (Some(current), Some(member)) => {
@@ -136,6 +139,7 @@ impl Plan {
                     if let Some(display) =
                         member.display.clone().filter(|display| current.display.as_ref() != Some(display))
                     {
+                        plan.previous.insert(id.clone(), current.clone());
                         plan.changes.push(MemberChange::Rename { id, display });
                     }
                 }
@@ -227,13 +231,29 @@ impl Plan {
         }
     }
 
+    /// The ids of those who are members no more.
+    pub(super) fn removed(&self) -> BTreeSet<&str> {
+        let removed = |change: &MemberChange| matches!(change, MemberChange::Remove { .. });
+        self.changes.iter().filter(|change| removed(change)).map(MemberChange::id).collect()
+    }
+
     pub(super) fn log(&self, difference: Difference) -> Difference {
-        let ids = |is_wanted: fn(&MemberChange) -> bool| {
-            self.changes.iter().filter(|change| is_wanted(change)).map(|change| change.id().to_owned()).collect()
-        };
-        let removed: Vec<String> = ids(|change| matches!(change, MemberChange::Remove { .. }));
-        let changed: Vec<String> = ids(|change| !matches!(change, MemberChange::Remove { .. }));
-        difference.with_ids(MEMBERS, &removed, &changed)
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for change in &self.changes {
+            match change {
+                MemberChange::Add { id, resource_type, display } => {
+                    after.push(member_entry(id, *resource_type, display.as_deref()));
+                }
+                MemberChange::Remove { id, .. } => before.extend(self.previous.get(id).map(entry_of)),
+                MemberChange::Rename { id, display } => {
+                    if let Some(old) = self.previous.get(id) {
+                        before.push(entry_of(old));
+                        after.push(member_entry(id, old.resource_type, Some(display)));
+                    }
+                }
+            }
+        }
+        difference.with_members(before, after)
     }
 
     /// The whole list after the change of `members`, in id order.

@@ -1,20 +1,26 @@
 //! The use cases of RFC 7644 section 3: load, decide with `protocol`, store.
 
+mod breaker;
 pub mod bulk;
 pub mod change;
 pub mod cursor;
 pub mod error;
 pub mod groups;
+mod guards;
 mod membership;
 pub mod query;
 pub mod redo;
+mod reprovision;
+pub mod restore;
 mod select;
+mod tokens;
 pub mod users;
 pub mod verify;
 pub mod write;
 
 pub use error::ServiceError;
 
+use crate::config::Settings;
 use crate::protocol::quirks::Quirks;
 use crate::protocol::representation::{Meta, Shown};
 use crate::protocol::schema::{ResourceSchema, ResourceType, Schemas};
@@ -29,8 +35,8 @@ use std::time::Instant;
 pub struct Service {
     store: Store,
     schemas: Arc<Schemas>,
-    max_walk: u64,
-    max_answer_bytes: usize,
+    settings: Arc<Settings>,
+    uses: tokens::Uses,
 }
 
 /// Who asks, and what the request has left behind so far. Only a checked token makes one.
@@ -56,6 +62,12 @@ pub struct Caller {
     pub plan: Option<&'static str>,
     /// What became of a change that no single transaction held: `ended`, or `left to the sweep`.
     pub redo: Option<&'static str>,
+    /// What the breaker did: `refused`, or `tripped` for the first request that it refused in a while.
+    pub breaker: Option<&'static str>,
+    /// What the change log calls what is done, when it has a name of its own: `restore`.
+    pub operation: Option<&'static str>,
+    /// Whether the token may only read.
+    pub is_read_only: bool,
     /// Digest of the token: cursors are sealed with it.
     pub cursor_secret: [u8; 32],
 }
@@ -105,11 +117,10 @@ pub struct Answer {
 }
 
 impl Service {
-    /// A service provider over a table. `max_walk` is how many resources one query may read, `max_answer_bytes` what an
-    /// answer may hold.
+    /// A service provider over a table.
     #[must_use]
-    pub fn new(store: Store, schemas: Schemas, max_walk: u64, max_answer_bytes: usize) -> Self {
-        Self { store, schemas: Arc::new(schemas), max_walk, max_answer_bytes }
+    pub fn new(store: Store, schemas: Schemas, settings: Settings) -> Self {
+        Self { store, schemas: Arc::new(schemas), settings: Arc::new(settings), uses: tokens::Uses::default() }
     }
 
     /// The schemas it enforces and serves.

@@ -402,7 +402,7 @@ fn write_leave(transaction: &mut Transaction<'_>, redo: &Redo, group: &Stored, m
 }
 
 /// What a transaction without unique values ended in.
-fn failed(error: CommitError) -> ServiceError {
+pub(super) fn failed(error: CommitError) -> ServiceError {
     match AttemptError::from(error) {
         AttemptError::Final(error) => error,
         AttemptError::Moved => ServiceError::Contended { attempts: 1 },

@@ -91,7 +91,7 @@ impl Service {
     }
 
     fn check_budget(&self, resource_type: ResourceType, needed: u64) -> Result<(), ServiceError> {
-        if needed <= self.max_walk {
+        if needed <= self.settings.max_walk {
             return Ok(());
         }
         let indexed = match resource_type {
@@ -103,7 +103,7 @@ impl Service {
             format!(
                 "The query would read {needed} resources; one query may read {}. Compare id, {indexed} with eq, or list \
                  without filter and sort.",
-                self.max_walk
+                self.settings.max_walk
             ),
         )
         .into())

@@ -1,8 +1,12 @@
 //! Users: create, get, replace, patch, delete.
 
-use super::change::Difference;
+use super::breaker::{Loss, Lost};
+use super::change::{Difference, entry_of};
 use super::error::AttemptError;
+use super::guards::is_active;
+use super::membership::MAX_MEMBER_CHANGES;
 use super::redo::Staging;
+use super::restore::MEMBERS_OMITTED;
 use super::write::{Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
@@ -14,12 +18,14 @@ use crate::protocol::{Object, patch, validation};
 use crate::store::redo::{Kind, MemberChange, Redo, State};
 use crate::store::related::Tied;
 use crate::store::transaction::{GroupTouch, MAX_ACTIONS};
-use crate::store::{StoreError, Stored, TenantStore};
+use crate::store::{CommitError, StoreError, Stored, TenantStore};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 const USER: ResourceType = ResourceType::User;
+/// The unique attribute of a user, as the table names it.
+const USER_NAME: &str = "User.userName";
 
 /// Actions that take a member out of a group: membership, mirror, group.
 const ACTIONS_TO_LEAVE: usize = 3;
@@ -29,7 +35,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// 400 for the body, 409 `uniqueness` for a userName in use.
+    /// 400 for the body, 409 `uniqueness` for a userName in use, unless the settings say what else becomes of it.
     pub async fn create_user(
         &self,
         caller: &mut Caller,
@@ -41,25 +47,35 @@ impl Service {
         kept.entry("active").or_insert(Value::Bool(true));
         let kept = validation::settle(schema, kept)?;
         rules::check(schema, &Object::new(), &kept)?;
-        let user = created(USER, kept);
+        let mut user = created(USER, kept);
+        user.is_unmanaged = self.settings.creates_unmanaged;
         let indexed = index::values(schema, &user.kept);
         let store = self.store(caller);
+        let mut record = Difference::between(&Object::new(), &user.kept).record(
+            "create",
+            &user.meta,
+            caller,
+            &user.meta.created,
+            self.expiry(),
+        );
+        store.stage_change(&mut record).await?;
         let mut retry = Retry::until(caller.deadline);
         loop {
             let attempt: Result<_, AttemptError> = async {
                 let mut transaction = store.transaction();
                 transaction.create(&user, &indexed);
-                transaction.log(&Difference::between(&Object::new(), &user.kept).record(
-                    "create",
-                    &user.meta,
-                    caller,
-                    &user.meta.created,
-                ));
-                Ok(transaction.commit().await?)
+                transaction.log(&record);
+                match transaction.commit().await {
+                    Ok(()) => Ok(self.user_answer(caller, &user, &[], projection)),
+                    Err(CommitError::Taken { attribute, holder: Some(holder) }) if attribute == USER_NAME => {
+                        self.instead_of(&store, caller, &holder, &user, projection).await
+                    }
+                    Err(error) => Err(error.into()),
+                }
             }
             .await;
-            if retry.settled(attempt).await?.is_some() {
-                return Ok(self.user_answer(caller, &user, &[], projection));
+            if let Some(answer) = retry.settled(attempt).await? {
+                return Ok(answer);
             }
         }
     }
@@ -135,6 +151,7 @@ impl Service {
         let schema = self.schema(USER);
         let store = self.store(caller);
         let mut retry = Retry::until(caller.deadline);
+        let mut loss = Loss::default();
         loop {
             let attempt: Result<_, AttemptError> = async {
                 let before = self.existing(&store, USER, id).await?;
@@ -145,7 +162,16 @@ impl Service {
                     let groups = self.groups_of(&store, &before, projection).await?;
                     return Ok(self.user_answer(caller, &before, &groups, projection));
                 }
-                let after = changed(&before, kept);
+                self.guard_change(&before)?;
+                if is_active(&before.kept) && !is_active(&kept) {
+                    self.admit(&store, caller, &mut loss, Lost::user()).await?;
+                }
+                let mut after = changed(&before, kept);
+                after.is_unmanaged &= self.settings.guards.is_none();
+                let difference = Difference::between(&before.kept, &after.kept);
+                let (meta, at) = (&after.meta, &after.meta.last_modified);
+                let mut record = difference.record(operation, meta, caller, at, self.expiry());
+                store.stage_change(&mut record).await?;
                 let mut transaction = store.transaction();
                 transaction.rewrite(
                     &before,
@@ -153,8 +179,7 @@ impl Service {
                     &index::values(schema, &before.kept),
                     &index::values(schema, &after.kept),
                 );
-                let difference = Difference::between(&before.kept, &after.kept);
-                transaction.log(&difference.record(operation, &after.meta, caller, &after.meta.last_modified));
+                transaction.log(&record);
                 let (written, groups) =
                     futures_util::future::join(transaction.commit(), self.groups_of(&store, &before, projection)).await;
                 written?;
@@ -181,10 +206,13 @@ impl Service {
         let store = self.store(caller);
         let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
+        let mut loss = Loss::default();
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
                 let user = self.existing(&store, USER, id).await?;
                 preconditions.check(&user.meta)?;
+                self.guard_deletion(&user)?;
+                self.admit(&store, caller, &mut loss, Lost::deleted_user()).await?;
                 self.delete_member(&store, caller, &user, &mut staging).await
             }
             .await;
@@ -211,11 +239,29 @@ impl Service {
         let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
         let at = now();
         let left: Vec<String> = groups.iter().map(|group| group.meta.id.clone()).collect();
-        let difference = Difference::between(&stored.kept, &Object::new()).with_ids("groups", &left, &[]);
-        let record = difference.record("delete", meta, caller, &at);
+        let members = match stored.member_count {
+            0 => Vec::new(),
+            few if few <= MAX_MEMBER_CHANGES as u64 => store.members(stored).await?,
+            _ => Vec::new(),
+        };
+        let mut before = stored.kept.clone();
+        if members.is_empty() && stored.member_count > 0 {
+            before.insert(MEMBERS_OMITTED.into(), stored.member_count.into());
+        }
+        let difference = Difference::between(&before, &Object::new())
+            .with_groups_left(&left)
+            .with_members(members.iter().map(entry_of).collect(), Vec::new());
+        let expires_at = self.expiry();
+        let mut record = difference.record("delete", meta, caller, &at, expires_at);
+        store.stage_change(&mut record).await?;
         let deletion = || {
             let mut transaction = store.transaction();
-            transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &at);
+            transaction.delete_resource(
+                stored,
+                &index::values(self.schema(meta.resource_type), &stored.kept),
+                &at,
+                expires_at,
+            );
             to_kill.iter().for_each(|redo| transaction.kill_redo(redo));
             transaction.log(&record);
             transaction

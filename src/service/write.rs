@@ -57,7 +57,7 @@ pub fn now() -> String {
 pub fn created(resource_type: ResourceType, kept: Object) -> Stored {
     let now = now();
     let meta = Meta { resource_type, id: ambient::new_id(), version: 1, created: now.clone(), last_modified: now };
-    Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, marks: Marks::default() }
+    Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, is_unmanaged: false, marks: Marks::default() }
 }
 
 /// The state after a change of `before`.

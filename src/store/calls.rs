@@ -5,12 +5,13 @@ use super::TenantStore;
 use super::error::{CommitError, StoreError};
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
-use super::transaction::{Action, Refusal, names};
+use super::transaction::{Action, Refusal, names, placeholders as value_placeholders};
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest,
-    ReturnConsumedCapacity, WriteRequest,
+    ReturnConsumedCapacity, ReturnValue, WriteRequest,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, HashMap};
@@ -197,6 +198,44 @@ impl TenantStore {
                 Some(last) if !last.is_empty() => start = Some(last),
                 _ => return Ok(()),
             }
+        }
+    }
+
+    /// `UpdateItem`: the item after the change, or none when the condition does not hold. For what is counted and noted
+    /// beside the resources; these change in transactions alone.
+    pub(super) async fn update_item(
+        &self,
+        key: &Key,
+        expression: &str,
+        condition: Option<&str>,
+        values: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<Option<Item>, StoreError> {
+        let names = names(expression).into_iter().chain(names(condition.unwrap_or_default())).collect();
+        let call = self.meter.start();
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_item(key)))
+            .update_expression(expression)
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values((!values.is_empty()).then(|| value_placeholders(values)))
+            .return_values(ReturnValue::AllNew)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                note(&call, Units::Write, answer.consumed_capacity());
+                Ok(Some(answer.attributes.unwrap_or_default()))
+            }
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(store_error("UpdateItem", &error)),
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Stored {
     pub member_count: u64,
     /// How many of them are groups.
     pub member_groups: u64,
+    /// Whether a user is the application's own: no identity provider has taken it over.
+    pub is_unmanaged: bool,
     /// What redos under way have written on it.
     pub marks: Marks,
 }
@@ -73,6 +75,7 @@ pub(super) fn n(value: impl std::fmt::Display) -> AttributeValue {
 pub(super) fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
         AttributeValue::N(_) => 21,
         AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         _ => 1,
@@ -86,6 +89,9 @@ pub(super) fn item(key: &Key, attributes: impl IntoIterator<Item = (&'static str
     item.insert(SK.to_owned(), s(&key.sk));
     item
 }
+
+/// On a user that is the application's own.
+pub(super) const UNMANAGED: &str = "unmanaged";
 
 /// Names of the copies that an application reads without parsing `resource`.
 pub(super) const COPIES: [&str; 5] = ["userName", "active", "displayName", "email", "externalId"];
@@ -127,6 +133,7 @@ pub(super) fn resource_attributes(stored: &Stored) -> Vec<(&'static str, Attribu
 pub(super) fn new_resource(key: &Key, stored: &Stored) -> Item {
     let mut attributes = resource_attributes(stored);
     attributes.push(("created", s(&stored.meta.created)));
+    attributes.extend(stored.is_unmanaged.then_some((UNMANAGED, AttributeValue::Bool(true))));
     if stored.meta.resource_type == ResourceType::Group {
         attributes.push(("memberCount", n(stored.member_count)));
         if stored.member_groups > 0 {
@@ -166,7 +173,7 @@ impl<'a> Reader<'a> {
         entries.iter().filter_map(|entry| entry.rsplit_once('#')).map(mark).collect()
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.0.get(name)?.as_n().ok()?.parse().ok()
     }
 }
@@ -187,12 +194,34 @@ pub(super) fn stored(resource_type: ResourceType, item: &Item) -> Result<Stored,
         joins: item.number("joins").unwrap_or(0),
         member_count: item.number("memberCount").unwrap_or(0),
         member_groups: item.number("memberGroups").unwrap_or(0),
+        is_unmanaged: item.flag(UNMANAGED),
         marks: Marks {
             intent: item.optional("intent").map(str::to_owned),
             settled: item.optional("settled").map(str::to_owned),
             leaving: item.marks("leaving"),
             joining: item.marks("joining"),
         },
+    })
+}
+
+/// What is left of a deleted resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its userName or displayName, if it had one.
+    pub name: Option<String>,
+    /// When it was deleted, RFC 3339.
+    pub deleted: String,
+    /// Its last version.
+    pub version: u64,
+}
+
+/// A tombstone from its item.
+pub(super) fn tombstone(item: &Item) -> Result<Tombstone, StoreError> {
+    let item = Reader(item);
+    Ok(Tombstone {
+        name: item.optional("userName").or_else(|| item.optional("displayName")).map(str::to_owned),
+        deleted: item.text("deleted")?.to_owned(),
+        version: item.number("version").unwrap_or(0),
     })
 }
 

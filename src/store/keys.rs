@@ -10,8 +10,12 @@
 //! | both, of a long value | `T#<tenant>#DIGEST#<Type>.<attribute>#<SHA-256 of the value>` | as above |
 //! | counter | `T#<tenant>#COUNT#USER`, `…#GROUP` | first two digits of the id; the third is an item attribute |
 //! | change | `T#<tenant>#LOG#<yyyy-mm-dd>` | time-ordered id |
+//! | part of a large change | the same | `<id of the change>#<number>` |
+//! | deprovisioning of the last hour | `T#<tenant>#BREAKER` | `-` |
 //! | tombstone | `T#<tenant>#GONE#USER`, `…#GROUP` | id |
 //! | redo, in the register | `T#<tenant>#REDO` | `members#<group id>#<redo id>`, `leave#<member id>#<redo id>` |
+//! | token | `TOKENS` | SHA-256 digest of the token |
+//! | last use of a token | `TOKENS` | `USE#<digest>` |
 //! | chunk of a redo intent | `T#<tenant>#INTENT#<group id>` | `<redo id>#<first member id>`; the first one ends in `#` |
 
 use crate::protocol::index::IndexedValue;
@@ -146,10 +150,22 @@ impl Keys {
         Key { pk: self.counters(resource_type), sk: id.chars().take(2).collect() }
     }
 
+    /// Partition of the change records of a day in UTC, `yyyy-mm-dd`.
+    #[must_use]
+    pub fn changes(&self, date: &str) -> String {
+        self.partition(&format!("LOG#{date}"))
+    }
+
     /// A change record. `date` is the day in UTC, `yyyy-mm-dd`.
     #[must_use]
     pub fn change(&self, date: &str, change_id: &str) -> Key {
-        Key { pk: self.partition(&format!("LOG#{date}")), sk: change_id.to_owned() }
+        Key { pk: self.changes(date), sk: change_id.to_owned() }
+    }
+
+    /// What the breaker has counted.
+    #[must_use]
+    pub fn breaker(&self) -> Key {
+        Key { pk: self.partition("BREAKER"), sk: ALONE.to_owned() }
     }
 
     /// Partition of the redos that are staged or not yet finished.
@@ -182,6 +198,30 @@ impl Keys {
     pub fn tombstone(&self, resource_type: ResourceType, id: &str) -> Key {
         Key { pk: self.partition(&format!("GONE#{}", kind(resource_type))), sk: id.to_owned() }
     }
+}
+
+/// Partition of the tokens of all tenants: who asks is not known before the token is.
+pub const TOKENS: &str = "TOKENS";
+
+/// A token, by its SHA-256 digest in hexadecimal digits.
+#[must_use]
+pub fn token(digest: &str) -> Key {
+    Key { pk: TOKENS.to_owned(), sk: digest.to_owned() }
+}
+
+/// How the sort key of a note begins that says when a token was last used.
+pub const USE: &str = "USE#";
+
+/// When a token was last used.
+#[must_use]
+pub fn token_use(digest: &str) -> Key {
+    Key { pk: TOKENS.to_owned(), sk: format!("{USE}{digest}") }
+}
+
+/// A part of what a change record is about, where the record itself does not hold it: right after the record.
+#[must_use]
+pub fn part_of_change(record: &Key, number: usize) -> Key {
+    Key { pk: record.pk.clone(), sk: format!("{}#{number:04}", record.sk) }
 }
 
 fn kind(resource_type: ResourceType) -> &'static str {
@@ -225,6 +265,10 @@ pub enum Place {
     },
     /// A change record.
     Change,
+    /// A part of a change record.
+    Part,
+    /// What the breaker has counted.
+    Breaker,
     /// What is left of a deleted resource.
     Tombstone,
 }
@@ -239,6 +283,7 @@ impl Key {
         let sk = self.sk.clone();
         let place = match rest.split_once('#') {
             None if rest == "REDO" => Place::Redo(sk),
+            None if rest == "BREAKER" => Place::Breaker,
             None => Place::Resource(typed(rest)?, sk),
             Some(("MEMBERS", group)) => Place::Membership { group: group.to_owned(), member: sk },
             Some(("MEMBEROF", member)) => Place::Mirror { group: sk, member: member.to_owned() },
@@ -247,6 +292,7 @@ impl Key {
             Some(("INTENT", group)) => {
                 Place::Chunk { group: group.to_owned(), intent: self.sk.split('#').next()?.to_owned() }
             }
+            Some(("LOG", _)) if self.sk.contains('#') => Place::Part,
             Some(("LOG", _)) => Place::Change,
             Some(("GONE", name)) => typed(name).map(|_| Place::Tombstone)?,
             Some(_) => return None,
@@ -282,6 +328,9 @@ mod tests {
             (keys.change("2026-01-31", "c"), "T#default#LOG#2026-01-31", "c"),
             (keys.tombstone(ResourceType::User, "u"), "T#default#GONE#USER", "u"),
             (keys.redo("leave#u#r"), "T#default#REDO", "leave#u#r"),
+            (keys.breaker(), "T#default#BREAKER", "-"),
+            (part_of_change(&keys.change("2026-01-31", "c"), 12), "T#default#LOG#2026-01-31", "c#0012"),
+            (token("ab"), "TOKENS", "ab"),
             (keys.chunk("g", "r", ""), "T#default#INTENT#g", "r#"),
             (keys.chunk("g", "r", "u"), "T#default#INTENT#g", "r#u"),
         ];
@@ -302,6 +351,8 @@ mod tests {
             (keys.holder(&indexed("a#b", true), "u"), Place::Holder("User.userName#a#b".into())),
             (keys.counter(ResourceType::Group, "2819c223"), Place::Counter(ResourceType::Group, "28".into())),
             (keys.change("2026-01-31", "c"), Place::Change),
+            (part_of_change(&keys.change("2026-01-31", "c"), 0), Place::Part),
+            (keys.breaker(), Place::Breaker),
             (keys.tombstone(ResourceType::User, "u"), Place::Tombstone),
             (keys.redo("leave#u#r"), Place::Redo("leave#u#r".into())),
             (keys.chunk("g", "r", "u"), Place::Chunk { group: "g".into(), intent: "r".into() }),

@@ -2,20 +2,23 @@
 //! consistent: a secondary index is eventually consistent, and a lookup that misses a user created 200 ms ago ends in
 //! a duplicate.
 //!
-//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write,
+//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write, [`log`] what was changed,
 //! `redo` the changes that no transaction holds, `related` who is a member of what, [`setup`] whether the table can be
 //! used, and [`verify`] what must hold of all of it.
 
+pub mod breaker;
 pub mod calls;
 pub mod connect;
 pub mod error;
 pub mod items;
 pub mod keys;
+pub mod log;
 pub mod meter;
 pub mod reads;
 pub(crate) mod redo;
 pub(crate) mod related;
 pub mod setup;
+pub mod tokens;
 pub mod transaction;
 pub mod verify;
 

@@ -54,6 +54,20 @@ impl TenantStore {
         found.as_ref().map(|item| items::stored(resource_type, item)).transpose()
     }
 
+    /// `GetItem` of what is left of a deleted resource, until it expires.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub async fn tombstone(
+        &self,
+        resource_type: ResourceType,
+        id: &str,
+    ) -> Result<Option<items::Tombstone>, StoreError> {
+        let found = self.get_item(&self.keys.tombstone(resource_type, id)).await?;
+        found.as_ref().map(items::tombstone).transpose()
+    }
+
     /// `BatchGetItem` of resources and of memberships at once. The memberships are as their items say; see
     /// [`super::related`].
     pub(super) async fn batch_as_stored(&self, wanted: &Batch) -> Result<Found, StoreError> {

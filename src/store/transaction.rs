@@ -39,25 +39,6 @@ pub(super) struct Action {
     pub(super) refusal: Refusal,
 }
 
-/// One change-log record.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// `create`, `replace`, `patch` or `delete`.
-    pub operation: &'static str,
-    /// Type of the resource.
-    pub resource_type: ResourceType,
-    /// Its id.
-    pub id: String,
-    /// Label of the token that asked for it.
-    pub actor: String,
-    /// The request.
-    pub request_id: String,
-    /// When, RFC 3339.
-    pub at: String,
-    /// Before and after of the changed attributes: JSON text.
-    pub changes: String,
-}
-
 /// A group whose memberships change.
 #[derive(Debug, Clone)]
 pub struct GroupTouch<'a> {
@@ -143,8 +124,9 @@ impl Transaction<'_> {
             let begins = after.marks.intent.as_ref().filter(|_| before.marks.intent.is_none());
             values.extend(begins.map(|intent| ("intent", s(intent))));
         }
-        let missing: Vec<&str> =
+        let mut missing: Vec<&str> =
             items::COPIES.into_iter().filter(|copy| !values.iter().any(|(name, _)| name == copy)).collect();
+        missing.extend((before.is_unmanaged && !after.is_unmanaged).then_some(items::UNMANAGED));
         let sets: Vec<String> = values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
         let mut expression = format!("SET {}", sets.join(", "));
         if !missing.is_empty() {
@@ -162,9 +144,15 @@ impl Transaction<'_> {
         }
     }
 
-    /// Deletes a resource with its keys, counts it down and leaves a tombstone. Conditions: it has the version that was
-    /// read, and was added to no group since.
-    pub fn delete_resource(&mut self, stored: &Stored, indexed: &std::collections::BTreeSet<IndexedValue>, at: &str) {
+    /// Deletes a resource with its keys, counts it down and leaves a tombstone until `expires_at`. Conditions: it has the
+    /// version that was read, and was added to no group since.
+    pub fn delete_resource(
+        &mut self,
+        stored: &Stored,
+        indexed: &std::collections::BTreeSet<IndexedValue>,
+        at: &str,
+        expires_at: i64,
+    ) {
         let meta = &stored.meta;
         let mut condition = "#version = :version".to_owned();
         let mut values = vec![("version", n(meta.version))];
@@ -179,7 +167,7 @@ impl Transaction<'_> {
             self.delete(&self.store.keys.holder(value, &meta.id), None, Vec::new(), Refusal::Moved);
         }
         self.count(meta.resource_type, &meta.id, -1);
-        let mut left = vec![("deleted", s(at))];
+        let mut left = vec![("deleted", s(at)), ("version", n(meta.version)), ("expiresAt", n(expires_at))];
         let copies = items::copies(&stored.kept).into_iter();
         left.extend(copies.filter(|(name, _)| matches!(*name, "userName" | "displayName")));
         self.put(item(&self.store.keys.tombstone(meta.resource_type, &meta.id), left), None, Refusal::Moved);
@@ -258,22 +246,6 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes the change-log record.
-    pub fn log(&mut self, change: &Change) {
-        let date = change.at.get(..10).unwrap_or_default();
-        let key = self.store.keys.change(date, &crate::ambient::new_time_ordered_id());
-        let attributes = [
-            ("operation", s(change.operation)),
-            ("resourceType", s(change.resource_type.name())),
-            ("resourceId", s(&change.id)),
-            ("actor", s(&change.actor)),
-            ("requestId", s(&change.request_id)),
-            ("at", s(&change.at)),
-            ("changes", s(&change.changes)),
-        ];
-        self.put(item(&key, attributes), None, Refusal::Moved);
-    }
-
     /// How many actions it holds.
     #[must_use]
     pub fn actions(&self) -> usize {
@@ -299,6 +271,19 @@ impl Transaction<'_> {
             return Err(StoreError::TooLarge { bytes: self.bytes, limit: MAX_TRANSACTION_BYTES }.into());
         }
         self.store.transact(self.actions).await
+    }
+
+    /// Gives a unique value from one resource to another. Condition: the first one has it.
+    pub fn hand_over(&mut self, value: &IndexedValue, from: &str, to: &str) {
+        let key = self.store.keys.holder(value, to);
+        let values = vec![("to", s(to)), ("from", s(from))];
+        self.update(&key, "SET #id = :to", Some("#id = :from"), values, Refusal::Moved);
+    }
+
+    /// Takes the tombstone of a resource away, as it is created again. Condition: it is there.
+    pub fn unbury(&mut self, resource_type: ResourceType, id: &str) {
+        let key = self.store.keys.tombstone(resource_type, id);
+        self.delete(&key, Some("attribute_exists(PK)"), Vec::new(), Refusal::Moved);
     }
 
     fn key(&self, stored: &Stored) -> Key {
@@ -401,6 +386,6 @@ pub(super) fn names(expression: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn placeholders(values: Vec<(&'static str, AttributeValue)>) -> HashMap<String, AttributeValue> {
+pub(super) fn placeholders(values: Vec<(&'static str, AttributeValue)>) -> HashMap<String, AttributeValue> {
     values.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect()
 }

@@ -1,7 +1,7 @@
 //! The service provider as it is deployed: a router for each function of the template, to which API Gateway's choice of
 //! route leads, and which may ask of the table what its role allows. Whatever else it asks is a failed test.
 
-use crate::template::{TEMPLATE, in_transaction};
+use crate::template::{TEMPLATE, in_transaction, of_key};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpRequest;
 use aws_sdk_dynamodb::config::{HttpClient, RuntimeComponents, SharedHttpClient};
@@ -58,14 +58,19 @@ pub fn as_function(store: &Store, handler: &str, seen: &Seen) -> Store {
     Store::new(Client::from_conf(settings.to_builder().http_client(watched).build()), store.table())
 }
 
-/// `GetItem`; for a transaction each action in it, which is what a policy is about.
+/// `GetItem`; for a transaction each action in it, and for a change outside of one its partition: what a policy is about.
 fn calls(request: &HttpRequest) -> BTreeSet<String> {
     let target = request.headers().get("x-amz-target").expect("a target");
     let operation = target.rsplit('.').next().unwrap();
+    let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+    if operation == "UpdateItem" {
+        let partition = body["Key"]["PK"]["S"].as_str().unwrap();
+        let is_breaker = partition.starts_with("T#") && partition.ends_with("#BREAKER");
+        return BTreeSet::from([of_key(operation, if is_breaker { "T#*#BREAKER" } else { partition })]);
+    }
     if operation != "TransactWriteItems" {
         return BTreeSet::from([operation.to_owned()]);
     }
-    let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
     let items = body["TransactItems"].as_array().unwrap();
     let action = |item: &Value| match item.as_object().unwrap().keys().next().unwrap().as_str() {
         "ConditionCheck" => in_transaction("ConditionCheckItem"),

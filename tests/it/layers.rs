@@ -11,7 +11,7 @@ const MODULES: [(&str, &[&str]); 9] = [
     ("ambient", &[]),
     ("config", &["protocol"]),
     ("store", &["protocol", "ambient", "config"]),
-    ("service", &["protocol", "ambient", "store"]),
+    ("service", &["protocol", "ambient", "config", "store"]),
     ("http", &["protocol", "ambient", "config", "store", "service"]),
     ("lambda", &["http"]),
     ("local", &["protocol", "ambient", "config", "store", "service", "http"]),

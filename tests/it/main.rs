@@ -13,6 +13,7 @@
     reason = "what a test says is short, and its numbers are small"
 )]
 
+mod administration;
 mod big_groups;
 mod bulk;
 mod concurrency;

@@ -105,7 +105,7 @@ async fn sweeps(app: &App) {
 
 #[tokio::test]
 async fn each_function_needs_all_that_its_role_allows() {
-    let app = App::start().await;
+    let app = App::start_with(&[("SCIM_BREAKER_SHARE", "100"), ("SCIM_TOKEN_LAST_USE", "1")]).await;
     users(&app).await;
     groups(&app).await;
     bulks(&app).await;

@@ -23,8 +23,8 @@ pub struct Template {
 pub struct Function {
     /// The route keys that lead to it: `GET /scim/v2/Users`.
     pub routes: BTreeSet<String>,
-    /// The calls to DynamoDB that its role allows: `GetItem`, and `TransactWriteItems: PutItem` for one that is
-    /// allowed in a transaction alone.
+    /// The calls to DynamoDB that its role allows: `GetItem`, `TransactWriteItems: PutItem` for one that is allowed in a
+    /// transaction alone, and `UpdateItem of TOKENS` for one that is allowed in some partitions.
     pub calls: BTreeSet<String>,
     /// The other actions that its role allows, and on what.
     pub others: BTreeSet<(String, String)>,
@@ -122,8 +122,15 @@ fn allowed(role: &Resource<'_>) -> (BTreeSet<String>, BTreeSet<(String, String)>
             match action.strip_prefix("dynamodb:") {
                 Some(call) => {
                     assert!(resource.starts_with("!If [MakesTable, !GetAtt Table.Arn,"), "{}: {resource}", role.name);
-                    assert_eq!(in_transactions, !condition.is_empty(), "{}: {condition}", role.name);
-                    calls.insert(if in_transactions { in_transaction(call) } else { call.to_owned() });
+                    let leading = condition.split_once("\"dynamodb:LeadingKeys\": [").map(|(_, rest)| rest);
+                    assert_eq!(in_transactions || leading.is_some(), !condition.is_empty(), "{}", role.name);
+                    match leading.and_then(|rest| rest.split(']').next()) {
+                        Some(keys) => {
+                            calls.extend(keys.split(',').map(|key| of_key(call, key.trim().trim_matches('"'))))
+                        }
+                        None if in_transactions => _ = calls.insert(in_transaction(call)),
+                        None => _ = calls.insert(call.to_owned()),
+                    }
                 }
                 None => {
                     others.insert((action.to_owned(), resource.trim_end_matches([' ', '}', ']']).to_owned()));
@@ -137,4 +144,9 @@ fn allowed(role: &Resource<'_>) -> (BTreeSet<String>, BTreeSet<(String, String)>
 /// How an action inside a transaction is written here.
 pub fn in_transaction(action: &str) -> String {
     format!("TransactWriteItems: {action}")
+}
+
+/// How an action on the items of some partitions is written here.
+pub fn of_key(action: &str, partitions: &str) -> String {
+    format!("{action} of {partitions}")
 }

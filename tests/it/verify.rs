@@ -4,6 +4,7 @@
 use crate::guarantees::{is_intact, item, users};
 use crate::harness::{ACME_TOKEN, App};
 use aws_sdk_dynamodb::types::AttributeValue;
+use scimlet::config::Settings;
 use scimlet::protocol::schema::Schemas;
 use scimlet::service::Service;
 use scimlet::store::verify::{Kind, Options, Progress, Report};
@@ -20,7 +21,7 @@ const NOBODY: &str = "6c5bb468-14b2-4183-baf2-06d523e03bd3";
 const NO_GROUP: &str = "2819c223-7f76-453a-919d-413861904646";
 
 async fn verify_with(app: &App, schemas: Schemas, options: Options) -> Report {
-    let service = Service::new(app.store.clone(), schemas, 1000, usize::MAX);
+    let service = Service::new(app.store.clone(), schemas, Settings::unlimited());
     service.verify(options, Arc::new(|_| {})).await.unwrap()
 }
 
@@ -185,7 +186,7 @@ async fn progress_comes_to_its_end() {
     set(&app, "COUNT#USER", &bob[..2], "n", Some(n(7))).await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&told);
-    let service = Service::new(app.store.clone(), Schemas::load(true).unwrap(), 1000, usize::MAX);
+    let service = Service::new(app.store.clone(), Schemas::load(true).unwrap(), Settings::unlimited());
     let observer = Arc::new(move |progress| noted.lock().unwrap().push(progress));
     service.verify(Options { repair: false, segments: 2 }, observer).await.unwrap();
     let items = app.dump().await.len() as u64;

@@ -117,7 +117,7 @@ impl Case {
             Place::Chunk { group, intent } => {
                 vec![case(Question::Chunk { group: group.clone(), intent: intent.clone(), key: key.clone() })]
             }
-            Place::Counter(..) | Place::Change | Place::Tombstone => Vec::new(),
+            Place::Counter(..) | Place::Change | Place::Part | Place::Breaker | Place::Tombstone => Vec::new(),
         }
     }
 

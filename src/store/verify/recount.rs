@@ -113,6 +113,8 @@ impl Tally {
             | Place::Redo(_)
             | Place::Chunk { .. }
             | Place::Change
+            | Place::Part
+            | Place::Breaker
             | Place::Tombstone => {}
         }
     }

@@ -6,7 +6,7 @@ use super::snapshot::Snapshot;
 use super::{Kind, Progress, State, StoreError, Verifier, patiently};
 use crate::store::Store;
 use crate::store::calls::Item;
-use crate::store::keys::{Key, Keys, Place};
+use crate::store::keys::{Key, Keys, Place, TOKENS};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl Verifier {
                     state.note(&keys, &place, &item);
                     places.push((keys, place, key.clone()));
                     snapshot.put(&self.rules, key, Some(item));
-                } else {
+                } else if key.pk != TOKENS {
                     state.report.add(Kind::Foreign, None, false);
                 }
             }
@@ -144,7 +144,13 @@ impl State {
             Place::Membership { .. } => seen.memberships += 1,
             Place::Holder(_) => seen.keys += 1,
             Place::Change => seen.changes += 1,
-            Place::Mirror { .. } | Place::Counter(..) | Place::Redo(_) | Place::Chunk { .. } | Place::Tombstone => {}
+            Place::Mirror { .. }
+            | Place::Counter(..)
+            | Place::Redo(_)
+            | Place::Chunk { .. }
+            | Place::Part
+            | Place::Breaker
+            | Place::Tombstone => {}
         }
         let tally = self.tallies.entry(keys.tenant().to_owned()).or_insert_with(|| Tally::new(keys));
         tally.note(place, item);

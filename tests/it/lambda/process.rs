@@ -267,7 +267,7 @@ async fn a_setting_that_cannot_be_used_is_named_in_the_first_log_line_and_the_cl
     let at = ("DYNAMODB_ENDPOINT", endpoint);
     let there = ("TABLE_NAME", table);
     let cases: [Case; 11] = [
-        ("users", vec![at, there], 500, &["SCIM_TOKEN_SHA256", "label:digest"]),
+        ("users", vec![at, there, ("SCIM_TABLE_TOKENS", "0")], 500, &["SCIM_TOKEN_SHA256", "label:digest"]),
         ("users", vec![at, there, ("SCIM_TOKEN_SHA256", "entra:abc")], 500, &["SCIM_TOKEN_SHA256", "64 hexadecimal"]),
         ("discovery", vec![token, ("SCIM_ENABLED", "perhaps")], 500, &["SCIM_ENABLED", "true or false"]),
         ("people", vec![at, there, token], 500, &["'people'", "handler", "users"]),

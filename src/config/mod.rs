@@ -1,18 +1,15 @@
 //! The configuration: read once, from the environment, into types that need no further check.
 
+mod settings;
+mod tokens;
+
+pub use settings::{Breaker, Guards, Reprovision, Settings};
+pub use tokens::{Scope, TokenOwner, Tokens, digest, is_day, is_label};
+
 use crate::protocol::schema::{SchemaError, Schemas};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
-use subtle::ConstantTimeEq;
 
 /// Tenant of a deployment that has one.
 pub const DEFAULT_TENANT: &str = "default";
-
-/// Resources that one query may read when `SCIM_MAX_WALK` is unset. At 1 KB each that is 25,000 read units.
-const DEFAULT_MAX_WALK: u64 = 100_000;
-/// Bytes of an answer when `SCIM_MAX_ANSWER_BYTES` is unset: the 6 MB that a Lambda function may send (Lambda quotas,
-/// invocation payload), less 16 KB for status and headers.
-const DEFAULT_MAX_ANSWER_BYTES: u64 = 6 * 1024 * 1024 - 16 * 1024;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
@@ -21,6 +18,8 @@ pub struct Config {
     pub enabled: bool,
     /// `SCIM_TOKEN_SHA256` and `SCIM_TOKEN`.
     pub tokens: Tokens,
+    /// `SCIM_TABLE_TOKENS`: whether tokens of the table are accepted too (`scimlet token create`).
+    pub table_tokens: bool,
     /// `SCIM_BASE_URL`: what `meta.location` begins with. Unset, it is taken from each request.
     pub base_url: Option<String>,
     /// `SCIM_SERVER_TIMING`: the cost of each request in a `Server-Timing` header.
@@ -31,10 +30,8 @@ pub struct Config {
     pub schemas: Schemas,
     /// `SCIM_QUIRKS`: when false, what is not strict SCIM is refused.
     pub quirks: bool,
-    /// `SCIM_MAX_WALK`: how many resources one query may read. Past it a filter needs an indexed attribute.
-    pub max_walk: u64,
-    /// `SCIM_MAX_ANSWER_BYTES`: what an answer may hold, in bytes as Lambda sends them.
-    pub max_answer_bytes: usize,
+    /// What the service provider may do, and how much at once.
+    pub settings: Settings,
     /// `TABLE_NAME` and `DYNAMODB_ENDPOINT`.
     pub table: Table,
 }
@@ -55,7 +52,7 @@ pub enum ConfigError {
     #[error("{name} is '{value}'. Set it to true or false.")]
     NotABoolean { name: &'static str, value: String },
     #[error(
-        "SCIM_TOKEN_SHA256 has the entry '{entry}': {problem}. An entry is label:digest or tenant/label:digest, where digest is the SHA-256 of the token in 64 hexadecimal digits; entries are separated by commas."
+        "SCIM_TOKEN_SHA256 has the entry '{entry}': {problem}. An entry is label:digest or tenant/label:digest, where digest is the SHA-256 of the token in 64 hexadecimal digits, then :read for a token that may only read and :until=2027-01-31 for its last day; entries are separated by commas."
     )]
     Token { entry: String, problem: &'static str },
     #[error(
@@ -63,15 +60,21 @@ pub enum ConfigError {
     )]
     UnusableToken,
     #[error(
-        "No token is configured. Set SCIM_TOKEN_SHA256 to label:digest, where digest is the SHA-256 of the token in hexadecimal digits."
+        "No token is configured, and SCIM_TABLE_TOKENS is false. Set SCIM_TOKEN_SHA256 to label:digest, where digest is the SHA-256 of the token in hexadecimal digits."
     )]
     NoToken,
     #[error(
         "SCIM_BASE_URL is '{0}'. Set it to the URL that clients use, without a query, such as https://scim.example.com/scim/v2."
     )]
     BaseUrl(String),
-    #[error("{name} is '{value}'. Set it to a whole number above 0.")]
-    NotANumber { name: &'static str, value: String },
+    #[error("{name} is '{value}'. Set it to a whole number {from} to {to}.")]
+    NotANumber { name: &'static str, value: String, from: u64, to: u64 },
+    #[error("SCIM_REPROVISION is '{0}'. Set it to refuse, revive or new.")]
+    Reprovision(String),
+    #[error(
+        "SCIM_PROTECTED_USERS names {asked} users; it may name {limit}. Protect the accounts that let you back in."
+    )]
+    TooManyProtected { asked: usize, limit: usize },
     #[error(
         "SCIM_SCHEMAS names '{path}', which cannot be read: {source}. Name JSON files or folders of them, separated by commas."
     )]
@@ -88,13 +91,7 @@ impl Config {
     /// The first variable that cannot be used, and what it should hold.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let flag = |name: &'static str, default: bool| flag(name, variable(name), default);
-        let number = |name: &'static str, default: u64| match variable(name) {
-            None => Ok(default),
-            Some(value) => match value.parse().ok().filter(|&number| number > 0) {
-                Some(number) => Ok(number),
-                None => Err(ConfigError::NotANumber { name, value }),
-            },
-        };
+        let table_tokens = flag("SCIM_TABLE_TOKENS", true)?;
         let base_url = variable("SCIM_BASE_URL").map(|url| url.trim_end_matches('/').to_owned());
         // RFC 7644 section 1.3: what is issued is made by adding to it, so it has no query.
         let is_base = |url: &str| {
@@ -105,15 +102,13 @@ impl Config {
         }
         Ok(Self {
             enabled: flag("SCIM_ENABLED", true)?,
-            tokens: Tokens::read(variable("SCIM_TOKEN_SHA256").as_deref(), variable("SCIM_TOKEN").as_deref())?,
+            tokens: Tokens::read(&variable, table_tokens)?,
+            table_tokens,
             base_url,
             server_timing: flag("SCIM_SERVER_TIMING", false)?,
             schemas: read_schemas(&variable)?,
             quirks: Self::reads_quirks(&variable)?,
-            max_walk: number("SCIM_MAX_WALK", DEFAULT_MAX_WALK)?,
-            max_answer_bytes: number("SCIM_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES)?
-                .try_into()
-                .unwrap_or(usize::MAX),
+            settings: Settings::read(&variable)?,
             table: Table::read(&variable),
         })
     }
@@ -176,71 +171,6 @@ fn schema_files(path: &str) -> std::io::Result<Vec<(String, String)>> {
     files.into_iter().map(|file| Ok((file.display().to_string(), std::fs::read_to_string(&file)?))).collect()
 }
 
-/// Who a token stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenOwner {
-    /// Whose resources it may see.
-    pub tenant: String,
-    /// Its name in the change log.
-    pub label: String,
-    /// Digest of the token: cursors are sealed with it.
-    pub digest: [u8; 32],
-}
-
-/// The digests of the tokens that are accepted. The tokens themselves are nowhere.
-#[derive(Debug, Clone, Default)]
-pub struct Tokens(Vec<TokenOwner>);
-
-impl Tokens {
-    fn read(digests: Option<&str>, plain: Option<&str>) -> Result<Self, ConfigError> {
-        let mut tokens = Vec::new();
-        for entry in digests.unwrap_or_default().split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let problem = |problem| ConfigError::Token { entry: entry.to_owned(), problem };
-            let (name, digest) = entry.rsplit_once(':').ok_or_else(|| problem("there is no ':'"))?;
-            let (tenant, label) = name.split_once('/').unwrap_or((DEFAULT_TENANT, name));
-            if !is_tenant(tenant) {
-                return Err(problem("a tenant has 1 to 64 letters, digits, '.' and '-'"));
-            }
-            if !is_name(label, b"._-") {
-                return Err(problem("a label has 1 to 64 letters, digits, '.', '_' and '-'"));
-            }
-            let digest = digest_bytes(digest).ok_or_else(|| problem("the digest is not 64 hexadecimal digits"))?;
-            tokens.push(TokenOwner { tenant: tenant.into(), label: label.into(), digest });
-        }
-        if let Some(plain) = plain {
-            if !plain.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(ConfigError::UnusableToken);
-            }
-            let digest = Sha256::digest(plain).into();
-            tokens.push(TokenOwner { tenant: DEFAULT_TENANT.into(), label: "plain".into(), digest });
-        }
-        if tokens.is_empty() {
-            return Err(ConfigError::NoToken);
-        }
-        Ok(Self(tokens))
-    }
-
-    /// The tenants that have a token, each once.
-    #[must_use]
-    pub fn tenants(&self) -> BTreeSet<&str> {
-        self.0.iter().map(|owner| owner.tenant.as_str()).collect()
-    }
-
-    /// The owner of a token. Every digest is compared, each in constant time.
-    #[must_use]
-    pub fn owner(&self, token: &str) -> Option<&TokenOwner> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        let mut found = None;
-        for owner in &self.0 {
-            // No early end: the time must not tell which one it was.
-            if bool::from(owner.digest.ct_eq(&digest)) {
-                found = Some(owner);
-            }
-        }
-        found
-    }
-}
-
 /// Whether a tenant may have this name: 1 to 64 letters, digits, `.` and `-`.
 #[must_use]
 pub fn is_tenant(name: &str) -> bool {
@@ -252,18 +182,6 @@ fn is_name(name: &str, others: &[u8]) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
 }
 
-fn digest_bytes(digits: &str) -> Option<[u8; 32]> {
-    let digits = digits.trim();
-    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0_u8; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,27 +190,18 @@ mod tests {
         Config::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     }
 
-    const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"; // of "test"
-
-    #[test]
-    fn a_token_names_its_tenant_and_its_label() {
-        let digests = format!("entra:{DIGEST}, acme/okta:{}", keys_hex("other"));
-        let config = read(&[("SCIM_TOKEN_SHA256", &digests)]).unwrap();
-        let owner = |token| config.tokens.owner(token).map(|owner| (owner.tenant.clone(), owner.label.clone()));
-        assert_eq!(owner("test"), Some(("default".into(), "entra".into())));
-        assert_eq!(owner("other"), Some(("acme".into(), "okta".into())));
-        assert_eq!(owner("Test"), None);
-        assert_eq!(owner(""), None);
-    }
-
-    fn keys_hex(token: &str) -> String {
-        crate::store::keys::hex(&Sha256::digest(token))
-    }
-
     #[test]
     fn an_error_names_the_variable_and_what_it_should_hold() {
         let cases = [
-            (vec![], "SCIM_TOKEN_SHA256"),
+            (vec![("SCIM_TABLE_TOKENS", "false")], "SCIM_TOKEN_SHA256"),
+            (vec![("SCIM_BREAKER_SHARE", "120")], "SCIM_BREAKER_SHARE is '120'. Set it to a whole number 0 to 100"),
+            (vec![("SCIM_BREAKER_WINDOW", "0")], "SCIM_BREAKER_WINDOW"),
+            (vec![("SCIM_LOG_DAYS", "never")], "SCIM_LOG_DAYS"),
+            (vec![("SCIM_REPROVISION", "409")], "refuse, revive or new"),
+            (
+                vec![("SCIM_PROTECTED_USERS", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u")],
+                "names 21 users; it may name 20",
+            ),
             (vec![("SCIM_TOKEN", "two words")], "SCIM_TOKEN holds white space"),
             (vec![("SCIM_TOKEN_SHA256", "entra")], "there is no ':'"),
             (vec![("SCIM_TOKEN_SHA256", "entra:abc")], "64 hexadecimal digits"),
