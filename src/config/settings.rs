@@ -10,7 +10,7 @@ const DEFAULT_MAX_WALK: u64 = 100_000;
 /// invocation payload), less 16 KB for status and headers.
 const DEFAULT_MAX_ANSWER_BYTES: u64 = 6 * 1024 * 1024 - 16 * 1024;
 /// Days that a change record is kept when `SCIM_LOG_DAYS` is unset: a year, and time to look at it.
-const DEFAULT_LOG_DAYS: u64 = 400;
+const DEFAULT_LOG_DAYS: u32 = 400;
 /// Protected users, at most: each is looked up when somebody is taken out of a group.
 const MAX_PROTECTED: usize = 20;
 
@@ -76,7 +76,7 @@ impl Settings {
         Self {
             max_walk: u64::MAX,
             max_answer_bytes: usize::MAX,
-            log_days: DEFAULT_LOG_DAYS as u32,
+            log_days: DEFAULT_LOG_DAYS,
             notes_uses: false,
             guards: None,
             creates_unmanaged: false,
@@ -96,26 +96,26 @@ impl Settings {
                 None => Err(ConfigError::NotANumber { name, value, from, to }),
             },
         };
-        let small = |name, default, from, to: u32| {
-            let number = number(name, Some(default), from, u64::from(to))?.unwrap_or(default);
-            Ok::<_, ConfigError>(u32::try_from(number).unwrap_or(to))
+        let small = |name, default: u32, to: u32| {
+            let number = number(name, Some(u64::from(default)), 1, u64::from(to))?;
+            Ok::<_, ConfigError>(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default))
         };
         let max_answer_bytes = number("SCIM_MAX_ANSWER_BYTES", Some(DEFAULT_MAX_ANSWER_BYTES), 1, u64::MAX)?;
         let breaker = Breaker {
             share: number("SCIM_BREAKER_SHARE", Some(20), 0, 100)?.unwrap_or(0),
             count: number("SCIM_BREAKER_COUNT", None, 1, u64::MAX)?,
-            window: small("SCIM_BREAKER_WINDOW", 60, 1, 24 * 60)?,
+            window: small("SCIM_BREAKER_WINDOW", 60, 24 * 60)?,
             min_users: number("SCIM_BREAKER_MIN_USERS", Some(50), 0, u64::MAX)?.unwrap_or(0),
         };
         Ok(Self {
             max_walk: number("SCIM_MAX_WALK", Some(DEFAULT_MAX_WALK), 1, u64::MAX)?.unwrap_or(DEFAULT_MAX_WALK),
             max_answer_bytes: max_answer_bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(usize::MAX),
-            log_days: small("SCIM_LOG_DAYS", DEFAULT_LOG_DAYS, 1, 36_500)?,
+            log_days: small("SCIM_LOG_DAYS", DEFAULT_LOG_DAYS, 36_500)?,
             notes_uses: flag("SCIM_TOKEN_LAST_USE", variable("SCIM_TOKEN_LAST_USE"), true)?,
             guards: Some(Guards {
                 protected_users: protected(&variable("SCIM_PROTECTED_USERS").unwrap_or_default())?,
                 adopt_existing: flag("SCIM_ADOPT_EXISTING", variable("SCIM_ADOPT_EXISTING"), false)?,
-                reprovision: reprovision(variable("SCIM_REPROVISION"))?,
+                reprovision: reprovision(variable("SCIM_REPROVISION").as_deref())?,
                 breaker: Some(breaker).filter(|breaker| breaker.share > 0 || breaker.count.is_some()),
             }),
             creates_unmanaged: false,
@@ -131,8 +131,8 @@ fn protected(names: &str) -> Result<BTreeSet<String>, ConfigError> {
     Ok(names)
 }
 
-fn reprovision(value: Option<String>) -> Result<Reprovision, ConfigError> {
-    match value.as_deref() {
+fn reprovision(value: Option<&str>) -> Result<Reprovision, ConfigError> {
+    match value {
         None | Some("refuse") => Ok(Reprovision::Refuse),
         Some("revive") => Ok(Reprovision::Revive),
         Some("new") => Ok(Reprovision::New),

@@ -43,8 +43,12 @@ impl TokenOwner {
 pub struct Tokens(Vec<TokenOwner>);
 
 impl Tokens {
-    /// `may_be_none` says whether there may be tokens elsewhere.
-    pub(super) fn read(variable: impl Fn(&str) -> Option<String>, may_be_none: bool) -> Result<Self, ConfigError> {
+    /// Reads the variables, as [`super::Config::read`] does. `may_be_none` says whether there may be tokens elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that cannot be used, and what it should hold.
+    pub fn read(variable: impl Fn(&str) -> Option<String>, may_be_none: bool) -> Result<Self, ConfigError> {
         let mut tokens = Vec::new();
         for entry in variable("SCIM_TOKEN_SHA256")
             .unwrap_or_default()

@@ -4,9 +4,11 @@ use super::table::{OpenTable, TableError};
 use crate::ambient;
 use crate::config::{Config, ConfigError, DEFAULT_TENANT, Settings, is_tenant, read_schemas};
 use crate::protocol::quirks::Quirks;
+use crate::protocol::schema::ResourceType;
+use crate::protocol::{Object, index};
 use crate::service::{Caller, Service};
-use crate::store::TenantStore;
 use crate::store::meter::Meter;
+use crate::store::{StoreError, TenantStore};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +37,7 @@ pub struct Admin {
     pub service: Service,
     tenant: String,
     quirks: bool,
+    log_days: u32,
 }
 
 /// Why a command cannot begin. Each says what to do.
@@ -74,13 +77,64 @@ impl Admin {
         }
         let table = OpenTable::open(Some(data_dir), false, &variable).await?;
         let service = Service::new(table.store.clone(), schemas, settings);
-        Ok(Self { table, service, tenant: tenant.clone(), quirks })
+        Ok(Self { table, service, tenant: tenant.clone(), quirks, log_days })
     }
 
     /// The tenant.
     #[must_use]
     pub fn tenant(&self) -> &str {
         &self.tenant
+    }
+
+    /// How many days the change log is kept, as this environment says.
+    #[must_use]
+    pub fn log_days(&self) -> u32 {
+        self.log_days
+    }
+
+    /// The id of a resource that is, or was, in the table: `name` is its id, or its userName or displayName. Of several
+    /// deleted ones of a name it is the one deleted last.
+    ///
+    /// # Errors
+    ///
+    /// One sentence, when there is none or when there are several.
+    pub async fn find(&self, resource_type: ResourceType, name: &str) -> Result<String, String> {
+        let store = self.store(&Meter::default());
+        let failed = |error: StoreError| error.to_string();
+        let is_id = store.resource(resource_type, name).await.map_err(failed)?.is_some()
+            || store.tombstone(resource_type, name).await.map_err(failed)?.is_some();
+        if is_id {
+            return Ok(name.to_owned());
+        }
+        let attribute = match resource_type {
+            ResourceType::User => "userName",
+            ResourceType::Group => "displayName",
+        };
+        let mut named = Object::new();
+        named.insert(attribute.into(), name.into());
+        let mut ids = Vec::new();
+        for value in index::values(self.service.schemas().of(resource_type), &named) {
+            ids.extend(store.holders(&value).await.map_err(failed)?);
+        }
+        match ids.as_slice() {
+            [id] => return Ok(id.clone()),
+            [] => {}
+            several => {
+                return Err(format!(
+                    "{} groups have the name '{name}': {}. Give an id.",
+                    several.len(),
+                    several.join(", ")
+                ));
+            }
+        }
+        let gone = store.tombstones_named(resource_type, name).await.map_err(failed)?;
+        gone.into_iter().max_by(|one, other| one.1.deleted.cmp(&other.1.deleted)).map(|(id, _)| id).ok_or_else(|| {
+            format!(
+                "The tenant '{}' has, and had, no {} with the id or {attribute} '{name}'.",
+                self.tenant,
+                resource_type.name()
+            )
+        })
     }
 
     /// The tenant's part of the table, with its cost counted by `meter`.

@@ -49,6 +49,18 @@ pub struct Stopped {
     pub retry_after: u32,
 }
 
+/// Seconds of a part of the window.
+fn width(limits: &Breaker) -> i64 {
+    i64::from(limits.window) * 60 / PARTS
+}
+
+/// The first and the last part of the window that ends at a time, in seconds since 1970.
+#[must_use]
+pub fn window(limits: &Breaker, now: i64) -> (i64, i64) {
+    let part = now / width(limits);
+    (part - PARTS + 1, part)
+}
+
 impl Service {
     /// Counts what a request is about to take away, and refuses it when that would be too much.
     pub(super) async fn admit(
@@ -62,11 +74,10 @@ impl Service {
         if std::mem::replace(&mut loss.is_counted, true) {
             return Ok(());
         }
-        let width = i64::from(limits.window) * 60 / PARTS;
         let now = ambient::now().as_second();
-        let part = now / width;
+        let (width, (first, part)) = (width(limits), window(limits, now));
         let state = store.count_losses(part, &lost).await?;
-        let sum = state.sum(part - PARTS + 1, part);
+        let sum = state.sum(first, part);
         if state.allowed_until.is_some_and(|until| now < until) || !limits.may_stop(&sum) {
             return Ok(());
         }
@@ -77,7 +88,7 @@ impl Service {
         store.count_losses(part, &lost.negated()).await?;
         let is_first = store.trip(now, now - i64::from(limits.window) * 60).await?;
         caller.breaker = Some(if is_first { "tripped" } else { "refused" });
-        let oldest = state.first_part(part - PARTS + 1, part).unwrap_or(part);
+        let oldest = state.first_part(first, part).unwrap_or(part);
         let retry_after = ((oldest + PARTS) * width - now).clamp(1, i64::from(limits.window) * 60);
         let detail = format!(
             "The breaker stopped this: {reached}. Nothing was changed. If it is meant, run `scimlet breaker allow --for 1h`; \

@@ -1,6 +1,6 @@
 //! The use cases of RFC 7644 section 3: load, decide with `protocol`, store.
 
-mod breaker;
+pub mod breaker;
 pub mod bulk;
 pub mod change;
 pub mod cursor;

@@ -53,7 +53,9 @@ pub struct BreakerState {
 }
 
 /// Parts that are kept; more are cleared away.
-const KEPT_PARTS: usize = 36;
+const KEPT_PARTS: u64 = 36;
+/// Names in one expression that clears parts away. An expression holds 4 KB.
+const MAX_CLEARED: usize = 108;
 /// How the number attributes of a part begin, before its number.
 const NAMES: [&str; 3] = ["u", "d", "m"];
 
@@ -112,11 +114,11 @@ impl TenantStore {
         let values = vec![("u", n(losses.users)), ("d", n(losses.deleted)), ("m", n(losses.memberships))];
         let item = self.update_item(&self.keys.breaker(), &expression, None, values).await?;
         let state = item.as_ref().map(BreakerState::read).unwrap_or_default();
-        if state.parts.len() > KEPT_PARTS {
+        if state.parts.len() as u64 > KEPT_PARTS {
             // Those of another window's length may be from a time to come.
-            let old = state.parts.keys().filter(|other| (part - **other).unsigned_abs() as usize >= KEPT_PARTS / 2);
+            let old = state.parts.keys().filter(|other| (part - **other).unsigned_abs() >= KEPT_PARTS / 2);
             let names: Vec<String> =
-                old.flat_map(|part| NAMES.map(|name| format!("#{name}{part}"))).take(3 * KEPT_PARTS).collect();
+                old.flat_map(|part| NAMES.map(|name| format!("#{name}{part}"))).take(MAX_CLEARED).collect();
             if !names.is_empty() {
                 self.update_item(&self.keys.breaker(), &format!("REMOVE {}", names.join(", ")), None, vec![]).await?;
             }

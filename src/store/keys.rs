@@ -193,10 +193,16 @@ impl Keys {
         Key { pk: self.chunks(group_id), sk: format!("{redo_id}#{first}") }
     }
 
+    /// Partition of what is left of the deleted resources of a type.
+    #[must_use]
+    pub fn tombstones(&self, resource_type: ResourceType) -> String {
+        self.partition(&format!("GONE#{}", kind(resource_type)))
+    }
+
     /// What is left of a deleted resource.
     #[must_use]
     pub fn tombstone(&self, resource_type: ResourceType, id: &str) -> Key {
-        Key { pk: self.partition(&format!("GONE#{}", kind(resource_type))), sk: id.to_owned() }
+        Key { pk: self.tombstones(resource_type), sk: id.to_owned() }
     }
 }
 

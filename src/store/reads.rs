@@ -1,10 +1,11 @@
 //! One function for each access pattern that reads. All reads are strongly consistent.
 
 use super::TenantStore;
-use super::calls::Range;
+use super::calls::{self, Range};
 use super::error::StoreError;
 use super::items::{self, Stored};
 use super::keys::Key;
+use crate::protocol::case;
 use crate::protocol::index::IndexedValue;
 use crate::protocol::members::Membership;
 use crate::protocol::schema::ResourceType;
@@ -66,6 +67,30 @@ impl TenantStore {
     ) -> Result<Option<items::Tombstone>, StoreError> {
         let found = self.get_item(&self.keys.tombstone(resource_type, id)).await?;
         found.as_ref().map(items::tombstone).transpose()
+    }
+
+    /// `Query` of what is left of deleted resources: those that had this userName or displayName, in any case of letters,
+    /// by id.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub async fn tombstones_named(
+        &self,
+        resource_type: ResourceType,
+        name: &str,
+    ) -> Result<Vec<(String, items::Tombstone)>, StoreError> {
+        let wanted = case::fold(name);
+        let mut found = Vec::new();
+        self.query_each(&self.keys.tombstones(resource_type), &Range::default(), |item| {
+            let tombstone = items::tombstone(&item)?;
+            if tombstone.name.as_deref().is_some_and(|name| case::fold(name) == wanted) {
+                found.push((calls::key_of(&item).sk, tombstone));
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
+        Ok(found)
     }
 
     /// `BatchGetItem` of resources and of memberships at once. The memberships are as their items say; see

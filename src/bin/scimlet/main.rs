@@ -1,15 +1,19 @@
 //! The command line.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where a person reads")]
+#![expect(clippy::print_stderr, reason = "this is where a person reads")]
 
+mod ask;
+mod breaker;
+mod restore;
 mod seed;
+mod table;
+mod token;
 
 use clap::{Args, Parser, Subcommand};
 use scimlet::ambient;
 use scimlet::http::log_to_stderr;
 use scimlet::local::serve::{Options, ServeError, Server};
 use scimlet::local::verify;
-use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,12 +38,13 @@ enum Command {
     /// Check that the table does not contradict itself, and repair it
     #[command(long_about = ABOUT_VERIFY)]
     Verify(VerifyArgs),
-    /// Make a token and print the digest to configure
-    Token {
-        /// Name of the token in the change log
-        #[arg(default_value = "idp")]
-        label: String,
-    },
+    /// Make, list, revoke and recognise tokens
+    Token(token::TokenArgs),
+    /// Say what the breaker has counted, and let deprovisioning through
+    #[command(subcommand)]
+    Breaker(breaker::BreakerCommand),
+    /// Bring a user, a group or its members back to what they were, from the change log
+    Restore(restore::RestoreArgs),
 }
 
 const ABOUT_VERIFY: &str = "\
@@ -92,10 +97,10 @@ async fn main() -> ExitCode {
         Some(Command::Serve(arguments)) => {
             (serve(arguments).await.map_err(|error| error.to_string()), ExitCode::FAILURE)
         }
-        Some(Command::Seed(arguments)) => {
-            (seed::run(arguments).await.map(|done| println!("{done}")), ExitCode::FAILURE)
-        }
-        Some(Command::Token { label }) => (token(&label), ExitCode::FAILURE),
+        Some(Command::Seed(arguments)) => (shown(seed::run(arguments).await), ExitCode::FAILURE),
+        Some(Command::Token(arguments)) => (shown(token::run(arguments).await), ExitCode::FAILURE),
+        Some(Command::Breaker(command)) => (shown(breaker::run(command).await), ExitCode::FAILURE),
+        Some(Command::Restore(arguments)) => (shown(restore::run(arguments).await), ExitCode::FAILURE),
         Some(Command::Verify(arguments)) => match verify(arguments).await {
             Ok(is_clean) => return if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE },
             Err(error) => (Err(error.to_string()), ExitCode::from(2)),
@@ -160,11 +165,9 @@ async fn stopped() {
     interrupted.await;
 }
 
-fn token(label: &str) -> Result<(), String> {
-    let token = ambient::random_token().map_err(|error| format!("No random token can be made: {error}."))?;
-    println!("Token (shown once; paste it into the identity provider):");
-    println!("  {token}");
-    println!("Digest (configure it as SCIM_TOKEN_SHA256 or ScimTokenSha256):");
-    println!("  {label}:{}", scimlet::store::keys::hex(&Sha256::digest(&token)));
+/// Prints what a command has to say. A reader who has seen enough and closed the pipe is no failure.
+fn shown(done: Result<String, String>) -> Result<(), String> {
+    let text = done?;
+    let _closed = std::io::stdout().write_all(format!("{text}\n").as_bytes());
     Ok(())
 }
