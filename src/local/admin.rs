@@ -26,6 +26,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The tenant.
     pub tenant: String,
+    /// Whether users that are created are the application's own.
+    pub creates_unmanaged: bool,
 }
 
 /// A tenant's part of a table, and the service over it.
@@ -64,14 +66,14 @@ impl Admin {
     ///
     /// [`AdminError`], one sentence that says what to do.
     pub async fn open(options: &Options, variable: impl Fn(&str) -> Option<String>) -> Result<Self, AdminError> {
-        let Options { data_dir, tenant } = options;
+        let Options { data_dir, tenant, creates_unmanaged } = options;
         if !is_tenant(tenant) {
             return Err(AdminError::Tenant(tenant.clone()));
         }
         let schemas = read_schemas(&variable)?;
         let quirks = Config::reads_quirks(&variable)?;
         let log_days = Settings::read(&variable)?.log_days;
-        let settings = Settings { log_days, ..Settings::unlimited() };
+        let settings = Settings { log_days, creates_unmanaged: *creates_unmanaged, ..Settings::unlimited() };
         if !OpenTable::is_there(data_dir, &variable) {
             return Err(AdminError::NoData(data_dir.clone()));
         }
@@ -106,16 +108,7 @@ impl Admin {
         if is_id {
             return Ok(name.to_owned());
         }
-        let attribute = match resource_type {
-            ResourceType::User => "userName",
-            ResourceType::Group => "displayName",
-        };
-        let mut named = Object::new();
-        named.insert(attribute.into(), name.into());
-        let mut ids = Vec::new();
-        for value in index::values(self.service.schemas().of(resource_type), &named) {
-            ids.extend(store.holders(&value).await.map_err(failed)?);
-        }
+        let ids = self.named(resource_type, name).await?;
         match ids.as_slice() {
             [id] => return Ok(id.clone()),
             [] => {}
@@ -129,12 +122,29 @@ impl Admin {
         }
         let gone = store.tombstones_named(resource_type, name).await.map_err(failed)?;
         gone.into_iter().max_by(|one, other| one.1.deleted.cmp(&other.1.deleted)).map(|(id, _)| id).ok_or_else(|| {
+            let attribute = name_attribute(resource_type);
             format!(
                 "The tenant '{}' has, and had, no {} with the id or {attribute} '{name}'.",
                 self.tenant,
                 resource_type.name()
             )
         })
+    }
+
+    /// The ids of the resources with a userName or displayName.
+    ///
+    /// # Errors
+    ///
+    /// What the table said, in a sentence.
+    pub async fn named(&self, resource_type: ResourceType, name: &str) -> Result<Vec<String>, String> {
+        let mut named = Object::new();
+        named.insert(name_attribute(resource_type).into(), name.into());
+        let store = self.store(&Meter::default());
+        let mut ids = Vec::new();
+        for value in index::values(self.service.schemas().of(resource_type), &named) {
+            ids.extend(store.holders(&value).await.map_err(|error| error.to_string())?);
+        }
+        Ok(ids)
     }
 
     /// The tenant's part of the table, with its cost counted by `meter`.
@@ -167,6 +177,14 @@ impl Admin {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from(".scimlet"), tenant: DEFAULT_TENANT.to_owned() }
+        Self { data_dir: PathBuf::from(".scimlet"), tenant: DEFAULT_TENANT.to_owned(), creates_unmanaged: false }
+    }
+}
+
+/// The attribute that a person knows a resource by.
+fn name_attribute(resource_type: ResourceType) -> &'static str {
+    match resource_type {
+        ResourceType::User => "userName",
+        ResourceType::Group => "displayName",
     }
 }

@@ -3,10 +3,15 @@
 pub mod admin;
 pub mod columns;
 pub mod engine;
+pub mod history;
+pub mod listing;
 pub mod population;
 pub mod progress;
+pub mod removal;
 pub mod seed;
 pub mod serve;
+pub mod status;
 pub mod table;
+pub mod transfer;
 pub mod verify;
 pub mod when;

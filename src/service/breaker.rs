@@ -3,19 +3,16 @@
 //! What is about to be lost is counted before it is lost, in one item of the tenant, in twelve parts of the window. What
 //! would be too much is not counted: it did not happen.
 
-use super::change::Difference;
 use super::{Caller, Service, ServiceError};
 use crate::ambient;
 use crate::config::Breaker;
 use crate::protocol::schema::ResourceType;
 use crate::store::TenantStore;
 use crate::store::breaker::Losses;
-use crate::store::log::Change;
+use serde_json::json;
 
 /// Parts of the window that are counted one by one.
 const PARTS: i64 = 12;
-/// Type of the resource that a record of the breaker is about.
-const BREAKER: &str = "Breaker";
 
 /// What a request takes away.
 pub(super) type Lost = Losses;
@@ -96,14 +93,7 @@ impl Service {
         );
         if is_first {
             tracing::warn!(tenant = caller.tenant, reason = reached, "breaker");
-            let mut record = Change::new("stop", BREAKER, &caller.tenant, &super::write::now());
-            record.actor.clone_from(&caller.actor);
-            record.request_id.clone_from(&caller.request_id);
-            record.expires_at = self.expiry();
-            record.changes = Difference::default().to_text_with("reason", &reached);
-            let mut transaction = store.transaction();
-            transaction.log(&record);
-            transaction.commit().await.map_err(super::redo::failed)?;
+            self.record_of_tenant(store, caller, "stop", json!({ "reason": reached })).await?;
         }
         Err(ServiceError::Stopped(Stopped { detail, retry_after: u32::try_from(retry_after).unwrap_or(u32::MAX) }))
     }

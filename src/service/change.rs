@@ -1,13 +1,16 @@
 //! The change log's record: what was there before and after, of the attributes that changed.
 
-use super::{Caller, Service};
+use super::{Caller, Service, ServiceError};
 use crate::protocol::Object;
 use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
+use crate::store::TenantStore;
 use crate::store::log::Change;
 use serde_json::{Value, json};
 
+/// What a record is about that is about no resource.
+pub const TENANT: &str = "Tenant";
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -53,13 +56,6 @@ impl Difference {
         self
     }
 
-    /// The text of a record of which the state after it has one more value.
-    pub(super) fn to_text_with(&self, name: &str, value: &str) -> String {
-        let mut after = self.after.clone();
-        after.insert(name.to_owned(), value.into());
-        json!({ "before": self.before, "after": after }).to_string()
-    }
-
     /// The record, to be kept until `expires_at`, in seconds since 1970.
     #[must_use]
     pub fn record(&self, operation: &'static str, meta: &Meta, caller: &Caller, at: &str, expires_at: i64) -> Change {
@@ -102,5 +98,23 @@ impl Service {
     /// The same, as the settings say.
     pub(super) fn expiry(&self) -> i64 {
         expiry(self.settings.log_days)
+    }
+
+    /// Records what happened to the tenant as a whole, beside the changes of resources.
+    pub(super) async fn record_of_tenant(
+        &self,
+        store: &TenantStore,
+        caller: &Caller,
+        operation: &'static str,
+        after: Value,
+    ) -> Result<(), ServiceError> {
+        let mut record = Change::new(operation, TENANT, &caller.tenant, &super::write::now());
+        record.actor.clone_from(&caller.actor);
+        record.request_id.clone_from(&caller.request_id);
+        record.expires_at = self.expiry();
+        record.changes = json!({ "before": {}, "after": after }).to_string();
+        let mut transaction = store.transaction();
+        transaction.log(&record);
+        transaction.commit().await.map_err(super::redo::failed)
     }
 }

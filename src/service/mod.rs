@@ -10,6 +10,7 @@ mod guards;
 mod membership;
 pub mod query;
 pub mod redo;
+pub mod removal;
 mod reprovision;
 pub mod restore;
 mod select;

@@ -4,16 +4,22 @@
 
 mod ask;
 mod breaker;
+mod listing;
+mod log;
+mod removal;
 mod restore;
 mod seed;
+mod status;
 mod table;
 mod token;
+mod transfer;
 
 use clap::{Args, Parser, Subcommand};
 use scimlet::ambient;
 use scimlet::http::log_to_stderr;
 use scimlet::local::serve::{Options, ServeError, Server};
 use scimlet::local::verify;
+use scimlet::protocol::schema::ResourceType;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +44,22 @@ enum Command {
     /// Check that the table does not contradict itself, and repair it
     #[command(long_about = ABOUT_VERIFY)]
     Verify(VerifyArgs),
+    /// Show what there is: users, groups, tokens, the last change, the breaker. Reads every user and group once
+    Status(status::StatusArgs),
+    /// List users, or show one with its groups
+    Users(listing::ListArgs),
+    /// List groups, or show one with its members
+    Groups(listing::ListArgs),
+    /// Show what was changed, by whom and when
+    Log(log::LogArgs),
+    /// Write users and groups as SCIM JSON, one a line
+    Export(transfer::ExportArgs),
+    /// Read users and groups from SCIM JSON, one a line
+    Import(transfer::ImportArgs),
+    /// Delete all users that identity providers have put there
+    DeleteUsers(removal::RemovalArgs),
+    /// Delete all groups
+    DeleteGroups(removal::RemovalArgs),
     /// Make, list, revoke and recognise tokens
     Token(token::TokenArgs),
     /// Say what the breaker has counted, and let deprovisioning through
@@ -98,6 +120,22 @@ async fn main() -> ExitCode {
             (serve(arguments).await.map_err(|error| error.to_string()), ExitCode::FAILURE)
         }
         Some(Command::Seed(arguments)) => (shown(seed::run(arguments).await), ExitCode::FAILURE),
+        Some(Command::Status(arguments)) => (shown(status::run(arguments).await), ExitCode::FAILURE),
+        Some(Command::Users(arguments)) => {
+            (shown(listing::run(ResourceType::User, arguments).await), ExitCode::FAILURE)
+        }
+        Some(Command::Groups(arguments)) => {
+            (shown(listing::run(ResourceType::Group, arguments).await), ExitCode::FAILURE)
+        }
+        Some(Command::Log(arguments)) => (log::run(arguments).await, ExitCode::FAILURE),
+        Some(Command::Export(arguments)) => (transfer::export(arguments).await, ExitCode::FAILURE),
+        Some(Command::Import(arguments)) => (shown(transfer::import(arguments).await), ExitCode::FAILURE),
+        Some(Command::DeleteUsers(arguments)) => {
+            (shown(removal::run(ResourceType::User, arguments).await), ExitCode::FAILURE)
+        }
+        Some(Command::DeleteGroups(arguments)) => {
+            (shown(removal::run(ResourceType::Group, arguments).await), ExitCode::FAILURE)
+        }
         Some(Command::Token(arguments)) => (shown(token::run(arguments).await), ExitCode::FAILURE),
         Some(Command::Breaker(command)) => (shown(breaker::run(command).await), ExitCode::FAILURE),
         Some(Command::Restore(arguments)) => (shown(restore::run(arguments).await), ExitCode::FAILURE),

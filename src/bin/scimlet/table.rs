@@ -20,7 +20,13 @@ pub struct TableArgs {
 impl TableArgs {
     /// Opens it.
     pub async fn open(self) -> Result<Admin, String> {
+        self.open_for(false).await
+    }
+
+    /// Opens it; users that are created are the application's own if `creates_unmanaged` says so.
+    pub async fn open_for(self, creates_unmanaged: bool) -> Result<Admin, String> {
         let Self { data_dir, tenant } = self;
-        Admin::open(&Options { data_dir, tenant }, ambient::variable).await.map_err(|error| error.to_string())
+        let options = Options { data_dir, tenant, creates_unmanaged };
+        Admin::open(&options, ambient::variable).await.map_err(|error| error.to_string())
     }
 }

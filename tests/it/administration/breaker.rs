@@ -50,7 +50,7 @@ async fn the_share_of_an_hour_is_let_through_and_the_next_one_is_429() {
     let stops: Vec<_> =
         records(&app, "default").await.into_iter().filter(|record| record.operation == "stop").collect();
     assert_eq!(stops.len(), 1, "one record, however often it refuses");
-    assert_eq!((stops[0].resource_type.as_str(), stops[0].actor.as_str()), ("Breaker", "entra"));
+    assert_eq!((stops[0].resource_type.as_str(), stops[0].actor.as_str()), ("Tenant", "entra"));
     assert!(stops[0].changes["after"]["reason"].as_str().unwrap().contains("13 users"));
 
     // What takes nothing away goes on.

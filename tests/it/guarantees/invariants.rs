@@ -237,7 +237,7 @@ fn changes(table: &Table<'_>) {
     let mut left: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (tenant, change) in &table.changes {
         let text = |name: &str| change[name].as_str().filter(|text| !text.is_empty()).expect(name);
-        if text("resourceType") == "Breaker" {
+        if text("resourceType") == "Tenant" {
             continue;
         }
         let kind = if text("resourceType") == "User" { "USER" } else { "GROUP" };

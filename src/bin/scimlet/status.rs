@@ -1,0 +1,85 @@
+//! `scimlet status`.
+
+use crate::table::TableArgs;
+use crate::{breaker, token};
+use clap::Args;
+use scimlet::ambient;
+use scimlet::local::history::{Names, line};
+use scimlet::local::status::count;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+#[derive(Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    table: TableArgs,
+}
+
+pub async fn run(arguments: StatusArgs) -> Result<String, String> {
+    let StatusArgs { json: as_json, table } = arguments;
+    let admin = table.open().await?;
+    let enabled =
+        ambient::variable("SCIM_ENABLED").is_none_or(|value| !matches!(value.to_lowercase().as_str(), "0" | "false"));
+    let base_url = ambient::variable("SCIM_BASE_URL");
+    let counts = count(&admin, ambient::now()).await?;
+    let (tokens, breaker) = (token::rows(&admin).await?, breaker::status(&admin).await?);
+    if as_json {
+        let last = counts
+            .last
+            .as_ref()
+            .map(|record| json!({ "at": record.at, "actor": record.actor, "operation": record.operation }));
+        let status = json!({
+            "isEnabled": enabled,
+            "baseUrl": base_url,
+            "table": admin.table.place,
+            "tenant": admin.tenant(),
+            "users": { "active": counts.users - counts.inactive, "inactive": counts.inactive },
+            "groups": counts.groups,
+            "memberships": counts.memberships,
+            "lastChange": last,
+            "tokens": tokens,
+            "breaker": breaker.json,
+        });
+        return Ok(format!("{status:#}"));
+    }
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| _ = writeln!(text, "{name:13} {value}");
+    let is_enabled =
+        if enabled { "enabled" } else { "switched off (SCIM_ENABLED is false): every SCIM call is answered 403" };
+    row("Provisioning", is_enabled);
+    row("Base URL", base_url.as_deref().unwrap_or("as each request says (SCIM_BASE_URL is unset)"));
+    row("Table", &admin.table.place);
+    row("Tenant", admin.tenant());
+    row("Users", &format!("{} active, {} not", counts.users - counts.inactive, counts.inactive));
+    row("Groups", &format!("{} with {} memberships", counts.groups, counts.memberships));
+    match &counts.last {
+        Some(record) => {
+            let mut names = Names::default();
+            names.learn(&admin, std::slice::from_ref(record)).await?;
+            row("Last change", &line(record, &names, Some(140)));
+        }
+        None => row("Last change", "none that the log still has"),
+    }
+    row("Breaker", &breaker.text);
+    if tokens.is_empty() {
+        row("Tokens", "none here; `scimlet token create LABEL` makes one");
+    }
+    for (number, token) in tokens.iter().enumerate() {
+        let text = |name: &str| token[name].as_str().unwrap_or("never").to_owned();
+        let over = if token["isExpired"] == Value::Bool(true) { ", expired" } else { "" };
+        let scope = if token["scope"] == "read" { ", may only read" } else { "" };
+        let said = format!(
+            "{}/{} ({}{scope}{over}), last used {}",
+            text("tenant"),
+            text("label"),
+            text("from"),
+            text("lastUsed")
+        );
+        row(if number == 0 { "Tokens" } else { "" }, &said);
+    }
+    row("Invariants", "`scimlet verify` checks them");
+    Ok(text.trim_end().to_owned())
+}

@@ -1,0 +1,124 @@
+//! `scimlet export` and `scimlet import`.
+
+use crate::table::TableArgs;
+use clap::Args;
+use scimlet::local::progress::count;
+use scimlet::local::transfer::export::{self, Exported};
+use scimlet::local::transfer::import::{self, Imported};
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufWriter, Read as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// A file; otherwise it goes to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableArgs,
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    /// A file of SCIM JSON, one resource a line; - is standard input
+    file: PathBuf,
+    /// The users are the application's own: no identity provider changes them
+    #[arg(long)]
+    unmanaged: bool,
+    /// Check the lines, show what would happen, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    table: TableArgs,
+}
+
+pub async fn export(arguments: ExportArgs) -> Result<(), String> {
+    let ExportArgs { out, table } = arguments;
+    let admin = table.open().await?;
+    let Some(file) = out else {
+        // A reader who has seen enough and closed the pipe ends it.
+        return export::export(&admin, &mut BufWriter::new(std::io::stdout())).await.map(|_| ());
+    };
+    let failed = |error: std::io::Error| format!("{} cannot be written: {error}.", file.display());
+    // Under another name until it is whole.
+    let mut partial = file.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let mut writer = BufWriter::new(File::create(&partial).map_err(failed)?);
+    let Exported { users, groups } = export::export(&admin, &mut writer).await?;
+    drop(writer);
+    std::fs::rename(&partial, &file).map_err(failed)?;
+    eprintln!("Wrote {} users and {} groups to {}.", count(users), count(groups), file.display());
+    Ok(())
+}
+
+pub async fn import(arguments: ImportArgs) -> Result<String, String> {
+    let ImportArgs { file, unmanaged, dry_run, json: as_json, table } = arguments;
+    let failed = |error: std::io::Error| format!("{} cannot be read: {error}.", file.display());
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+    } else {
+        File::open(&file).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
+    }
+    let admin = table.open_for(unmanaged).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let listener = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    let imported = import::import(&admin, &text, dry_run, &stop).await;
+    listener.abort();
+    told(&imported?, dry_run, as_json)
+}
+
+fn told(imported: &Imported, is_dry: bool, as_json: bool) -> Result<String, String> {
+    let Imported { created, updated, unchanged, memberships, unknown_members, failed, reasons, is_stopped } = imported;
+    if as_json && *failed == 0 && !is_stopped {
+        let shown = json!({
+            "created": created, "updated": updated, "unchanged": unchanged, "memberships": memberships,
+            "unknownMembers": unknown_members, "isDryRun": is_dry,
+        });
+        return Ok(format!("{shown:#}"));
+    }
+    let unknown = match unknown_members {
+        0 => String::new(),
+        number => format!(" {} members are neither in the file nor in the table; they were left out.", count(*number)),
+    };
+    let text = if is_dry {
+        format!(
+            "Would create {} and look at {} that are there, with {} memberships. Nothing was changed.{unknown}",
+            count(*created),
+            count(*unchanged),
+            count(*memberships)
+        )
+    } else {
+        format!(
+            "Created {}, updated {}, unchanged {}; {} memberships.{unknown}",
+            count(*created),
+            count(*updated),
+            count(*unchanged),
+            count(*memberships)
+        )
+    };
+    if *failed > 0 {
+        return Err(format!(
+            "{text} {failed} lines could not be imported; mend them and run the command again. The first reasons: {}",
+            reasons.join("; ")
+        ));
+    }
+    if *is_stopped {
+        return Err(format!("{text} It was stopped; run the command again to go on."));
+    }
+    Ok(text)
+}
