@@ -74,7 +74,8 @@ impl Service {
         let now = ambient::now().as_second();
         let (width, (first, part)) = (width(limits), window(limits, now));
         let state = store.count_losses(part, &lost).await?;
-        let sum = state.sum(first, part);
+        // What the request takes nothing of is nothing to stop it for.
+        let sum = state.sum(first, part).of_kinds_in(&lost);
         if state.allowed_until.is_some_and(|until| now < until) || !limits.may_stop(&sum) {
             return Ok(());
         }

@@ -23,6 +23,17 @@ impl Losses {
         Self { users: -self.users, deleted: -self.deleted, memberships: -self.memberships }
     }
 
+    /// The same, without memberships if `other` has none, and without users likewise.
+    #[must_use]
+    pub fn of_kinds_in(&self, other: &Self) -> Self {
+        let users = other.users != 0;
+        Self {
+            users: if users { self.users } else { 0 },
+            deleted: self.deleted,
+            memberships: if other.memberships == 0 { 0 } else { self.memberships },
+        }
+    }
+
     /// Users, never fewer than none.
     #[must_use]
     pub fn lost_users(&self) -> u64 {

@@ -1,10 +1,12 @@
 //! What an administrator sets and sees: guards, the breaker, what becomes of deactivated users, tokens, the change log.
 
 mod breaker;
+mod commands;
 mod guards;
 mod log;
 mod reprovision;
 mod restore;
+mod story;
 mod tokens;
 
 use crate::harness::{Answer, App};

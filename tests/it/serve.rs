@@ -17,7 +17,15 @@ pub struct Server {
 pub fn scimlet(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scimlet"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for name in ["SCIM_TOKEN", "SCIM_TOKEN_SHA256", "DYNAMODB_ENDPOINT", "TABLE_NAME", "SCIM_BASE_URL"] {
+    for name in [
+        "AWS_REGION",
+        "SCIM_ENABLED",
+        "SCIM_TOKEN",
+        "SCIM_TOKEN_SHA256",
+        "DYNAMODB_ENDPOINT",
+        "TABLE_NAME",
+        "SCIM_BASE_URL",
+    ] {
         command.env_remove(name);
     }
     command.envs(variables.iter().copied());
@@ -54,6 +62,11 @@ impl Server {
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or(Value::Null)))
+    }
+
+    /// What is sent from now on has this token.
+    pub fn set_token(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {

@@ -79,6 +79,10 @@ fn line(number: usize, text: &str, schemas: &Schemas) -> Result<Line, String> {
     let mut accepted =
         validation::accept(schema, body.clone(), &mut Quirks::default()).map_err(|error| error.detail)?;
     let members = members::take_members(&mut accepted).map_err(|error| error.detail)?;
+    if resource_type == ResourceType::User {
+        // As a POST has it.
+        accepted.entry("active").or_insert(Value::Bool(true));
+    }
     let settled = validation::settle(schema, accepted).map_err(|error| error.detail)?;
     let name = match resource_type {
         ResourceType::User => &settled["userName"],

@@ -88,8 +88,17 @@ async fn memberships_count_by_themselves_and_a_group_counts_with_all_its_members
     let refused = app.operations(&path, remove(&ids[9..10])).await;
     refused.is_error(429, None);
     assert!(refused.detail().contains("13 members"), "{}", refused.detail());
-    // Users have their own share.
-    set_active(&app, &ids[0], false).await.expect(200);
+    // Users have their own share, also the other way round.
+    for id in &ids[..12] {
+        set_active(&app, id, false).await.expect(200);
+    }
+    set_active(&app, &ids[12], false).await.is_error(429, None);
+    let of_four = app.group("Of four", &members[..4]).await;
+    let now = scimlet::ambient::now().as_second();
+    app.store.tenant("default", &Meter::default()).allow_until(now + 60).await.unwrap();
+    app.operations(&path, remove(&ids[9..13])).await.expect(204);
+    app.store.tenant("default", &Meter::default()).allow_until(0).await.unwrap();
+    app.delete(&format!("/Groups/{of_four}")).await.is_error(429, None);
     is_intact(&app).await;
 }
 
