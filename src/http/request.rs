@@ -55,20 +55,14 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
     let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
     let owner = owner(&parts, api, &meter).await?;
     let caller = Caller {
-        tenant: owner.tenant,
-        actor: owner.label,
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+        client_request_id: client_request_id(&parts.headers),
         base_url,
-        deadline: crate::ambient::monotonic() + super::observe::WRITE_TIME,
         meter,
         quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
-        skipped_members: std::collections::BTreeSet::new(),
-        plan: None,
-        redo: None,
-        breaker: None,
-        operation: None,
         is_read_only: owner.scope == Scope::Read,
         cursor_secret: owner.digest,
+        ..Caller::new(&owner.tenant, &owner.label, crate::ambient::monotonic() + super::observe::WRITE_TIME)
     };
     // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
     let id = Path::<String>::from_request_parts(&mut parts, api).await.ok().map(|Path(id)| id);
@@ -83,6 +77,20 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
     let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let max_answer_bytes = api.config.settings.max_answer_bytes;
     Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id, max_answer_bytes })
+}
+
+/// The headers in which clients name their requests, the first one first.
+const CLIENT_REQUEST_IDS: [&str; 4] =
+    ["x-request-id", "client-request-id", "x-ms-client-request-id", "x-correlation-id"];
+/// Longest of these names that is kept.
+const MAX_CLIENT_REQUEST_ID: usize = 128;
+
+/// What the client calls the request, if that is a plain name.
+fn client_request_id(headers: &HeaderMap) -> String {
+    let named = CLIENT_REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
+    let is_plain =
+        |name: &&str| name.len() <= MAX_CLIENT_REQUEST_ID && name.bytes().all(|byte| byte.is_ascii_graphic());
+    named.filter(is_plain).unwrap_or_default().to_owned()
 }
 
 /// Whom the token stands for: a configured one, or one of the table. Its use is noted.

@@ -9,7 +9,6 @@ use crate::protocol::{Object, index};
 use crate::service::{Caller, Service};
 use crate::store::meter::Meter;
 use crate::store::{StoreError, TenantStore};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,22 +155,8 @@ impl Admin {
     /// Who makes one change, or asks one question: a caller serves one request.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller {
-            tenant: self.tenant.clone(),
-            actor: ACTOR.to_owned(),
-            request_id: ambient::new_id(),
-            base_url: String::new(),
-            deadline: ambient::monotonic() + CHANGE_TIME,
-            meter: Meter::default(),
-            quirks: if self.quirks { Quirks::default() } else { Quirks::off() },
-            skipped_members: BTreeSet::new(),
-            plan: None,
-            redo: None,
-            breaker: None,
-            operation: None,
-            is_read_only: false,
-            cursor_secret: [0; 32],
-        }
+        let quirks = if self.quirks { Quirks::default() } else { Quirks::off() };
+        Caller { quirks, ..Caller::new(&self.tenant, ACTOR, ambient::monotonic() + CHANGE_TIME) }
     }
 }
 

@@ -72,6 +72,7 @@ pub fn json_line(record: &Record) -> String {
         "resourceId": record.resource_id,
         "actor": record.actor,
         "requestId": record.request_id,
+        "clientRequestId": record.client_request_id,
         "quirks": record.quirks,
         "changes": record.changes,
     })

@@ -115,22 +115,7 @@ pub async fn seed(
 }
 
 fn caller(tenant: &str, meter: &Meter) -> Caller {
-    Caller {
-        tenant: tenant.to_owned(),
-        actor: "seed".into(),
-        request_id: ambient::new_id(),
-        base_url: String::new(),
-        deadline: ambient::monotonic(),
-        meter: meter.clone(),
-        quirks: Quirks::default(),
-        skipped_members: BTreeSet::new(),
-        plan: None,
-        redo: None,
-        breaker: None,
-        operation: None,
-        is_read_only: false,
-        cursor_secret: [0; 32],
-    }
+    Caller { meter: meter.clone(), ..Caller::new(tenant, "seed", ambient::monotonic()) }
 }
 
 /// A resource that is to be created.

@@ -62,6 +62,7 @@ impl Difference {
         let mut change = Change::new(caller.operation.unwrap_or(operation), meta.resource_type.name(), &meta.id, at);
         change.actor.clone_from(&caller.actor);
         change.request_id.clone_from(&caller.request_id);
+        change.client_request_id.clone_from(&caller.client_request_id);
         change.quirks = caller.quirks.names().join(",");
         change.expires_at = expires_at;
         change.changes = json!({ "before": self.before, "after": self.after }).to_string();
@@ -111,6 +112,7 @@ impl Service {
         let mut record = Change::new(operation, TENANT, &caller.tenant, &super::write::now());
         record.actor.clone_from(&caller.actor);
         record.request_id.clone_from(&caller.request_id);
+        record.client_request_id.clone_from(&caller.client_request_id);
         record.expires_at = self.expiry();
         record.changes = json!({ "before": {}, "after": after }).to_string();
         let mut transaction = store.transaction();

@@ -49,6 +49,8 @@ pub struct Caller {
     pub actor: String,
     /// The request.
     pub request_id: String,
+    /// What the client calls it; empty when it does not say.
+    pub client_request_id: String,
     /// What locations begin with.
     pub base_url: String,
     /// When the answer must be under way.
@@ -71,6 +73,30 @@ pub struct Caller {
     pub is_read_only: bool,
     /// Digest of the token: cursors are sealed with it.
     pub cursor_secret: [u8; 32],
+}
+
+impl Caller {
+    /// Who asks for one thing of one tenant, until `deadline`, and has left nothing behind yet.
+    #[must_use]
+    pub fn new(tenant: &str, actor: &str, deadline: Instant) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            actor: actor.to_owned(),
+            request_id: crate::ambient::new_id(),
+            client_request_id: String::new(),
+            base_url: String::new(),
+            deadline,
+            meter: Meter::default(),
+            quirks: Quirks::default(),
+            skipped_members: BTreeSet::new(),
+            plan: None,
+            redo: None,
+            breaker: None,
+            operation: None,
+            is_read_only: false,
+            cursor_secret: [0; 32],
+        }
+    }
 }
 
 /// `If-Match` and `If-None-Match` of a write (RFC 7644 section 3.14, RFC 9110 section 13.1).

@@ -15,6 +15,7 @@
 //! | tombstone | `T#<tenant>#GONE#USER`, `…#GROUP` | id |
 //! | redo, in the register | `T#<tenant>#REDO` | `members#<group id>#<redo id>`, `leave#<member id>#<redo id>` |
 //! | token | `TOKENS` | SHA-256 digest of the token |
+//! | last check of the table | `VERIFIED` | `-` |
 //! | last use of a token | `TOKENS` | `USE#<digest>` |
 //! | chunk of a redo intent | `T#<tenant>#INTENT#<group id>` | `<redo id>#<first member id>`; the first one ends in `#` |
 
@@ -213,6 +214,18 @@ pub const TOKENS: &str = "TOKENS";
 #[must_use]
 pub fn token(digest: &str) -> Key {
     Key { pk: TOKENS.to_owned(), sk: digest.to_owned() }
+}
+
+/// When the table was last verified, and what was left wrong: it is no tenant's.
+#[must_use]
+pub fn verified() -> Key {
+    Key { pk: "VERIFIED".to_owned(), sk: ALONE.to_owned() }
+}
+
+/// Whether an item with this partition key is no tenant's.
+#[must_use]
+pub fn is_of_no_tenant(pk: &str) -> bool {
+    pk == TOKENS || pk == "VERIFIED"
 }
 
 /// How the sort key of a note begins that says when a token was last used.

@@ -43,6 +43,8 @@ pub struct Change {
     pub actor: String,
     /// The request.
     pub request_id: String,
+    /// What the client calls it; empty when it does not say.
+    pub client_request_id: String,
     /// Names of the quirks that were applied to it, separated by commas.
     pub quirks: String,
     /// When, RFC 3339.
@@ -74,6 +76,7 @@ impl Change {
             resource_id: resource_id.to_owned(),
             actor: String::new(),
             request_id: String::new(),
+            client_request_id: String::new(),
             quirks: String::new(),
             at: at.to_owned(),
             expires_at: 0,
@@ -100,6 +103,8 @@ pub struct Record {
     pub actor: String,
     /// The request.
     pub request_id: String,
+    /// What the client calls it; empty when it does not say.
+    pub client_request_id: String,
     /// Names of the quirks that were applied to it.
     pub quirks: Vec<String>,
     /// `{"before": {…}, "after": {…}}`, of the attributes that changed. Of a group, `members` has those who left before
@@ -242,8 +247,10 @@ impl Transaction<'_> {
             ("at", s(&change.at)),
             ("expiresAt", n(change.expires_at)),
         ];
-        if !change.quirks.is_empty() {
-            attributes.push(("quirks", s(&change.quirks)));
+        for (name, text) in [("quirks", &change.quirks), ("clientRequestId", &change.client_request_id)] {
+            if !text.is_empty() {
+                attributes.push((name, s(text)));
+            }
         }
         attributes.push(match &change.parts {
             Some(parts) => ("parts", n(parts.count)),
@@ -289,6 +296,7 @@ fn record(item: &Item, parts: &[Item]) -> Result<Record, StoreError> {
         resource_id: text("resourceId")?,
         actor: text("actor")?,
         request_id: text("requestId")?,
+        client_request_id: reader.optional("clientRequestId").unwrap_or_default().to_owned(),
         quirks: quirks.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         changes,
     })

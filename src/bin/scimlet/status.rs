@@ -26,6 +26,12 @@ pub async fn run(arguments: StatusArgs) -> Result<String, String> {
     let base_url = ambient::variable("SCIM_BASE_URL");
     let counts = count(&admin, ambient::now()).await?;
     let (tokens, breaker) = (token::rows(&admin).await?, breaker::status(&admin).await?);
+    let checked = admin.table.store.verified().await.map_err(|error| error.to_string())?;
+    let verified = match &checked {
+        None => "never checked; `scimlet verify` does".to_owned(),
+        Some((at, 0)) => format!("held when they were checked at {at}"),
+        Some((at, left)) => format!("{left} did not hold at {at}; `scimlet verify --repair` mends what can be mended"),
+    };
     if as_json {
         let last = counts
             .last
@@ -42,6 +48,7 @@ pub async fn run(arguments: StatusArgs) -> Result<String, String> {
             "lastChange": last,
             "tokens": tokens,
             "breaker": breaker.json,
+            "verified": checked.map(|(at, left)| json!({ "at": at, "left": left })),
         });
         return Ok(format!("{status:#}"));
     }
@@ -80,6 +87,6 @@ pub async fn run(arguments: StatusArgs) -> Result<String, String> {
         );
         row(if number == 0 { "Tokens" } else { "" }, &said);
     }
-    row("Invariants", "`scimlet verify` checks them");
+    row("Invariants", &verified);
     Ok(text.trim_end().to_owned())
 }

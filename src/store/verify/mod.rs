@@ -21,7 +21,8 @@ mod snapshot;
 pub use report::{Example, Findings, Kind, Report, Seen};
 
 use super::calls::Item;
-use super::keys::Key;
+use super::items;
+use super::keys::{self, Key};
 use super::meter::Meter;
 use super::{CommitError, Store, StoreError, TenantStore};
 use crate::protocol::Object;
@@ -134,6 +135,34 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Notes when the table was verified, and how much is left wrong.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub async fn note_verified(&self, at: &str, left: u64) -> Result<(), StoreError> {
+        let table = self.tenant(crate::config::DEFAULT_TENANT, &Meter::default());
+        let values = vec![("at", items::s(at)), ("left", items::n(left))];
+        table.update_item(&keys::verified(), "SET #at = :at, #left = :left", None, values).await.map(|_| ())
+    }
+
+    /// When the table was last verified (RFC 3339), and how much was left wrong; `None` when it never was.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub async fn verified(&self) -> Result<Option<(String, u64)>, StoreError> {
+        let table = self.tenant(crate::config::DEFAULT_TENANT, &Meter::default());
+        let found = table.get_item(&keys::verified()).await?;
+        let read = |item| {
+            let reader = items::Reader(item);
+            Ok::<_, StoreError>((reader.text("at")?.to_owned(), reader.number("left").unwrap_or(0)))
+        };
+        found.as_ref().map(read).transpose()
+    }
+}
+
 impl Verifier {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -213,7 +242,7 @@ impl Verifier {
         if let Some(key) = key {
             match kind {
                 // The key that the one asks for is the key of the other's value.
-                Kind::KeyMissing if key.sk == super::keys::ALONE => {
+                Kind::KeyMissing if key.sk == keys::ALONE => {
                     let id = example.0.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.clone());
                     let id = id.unwrap_or_default();
                     if let Some(other) = state.wanted.get(&key) {

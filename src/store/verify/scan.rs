@@ -6,7 +6,7 @@ use super::snapshot::Snapshot;
 use super::{Kind, Progress, State, StoreError, Verifier, patiently};
 use crate::store::Store;
 use crate::store::calls::Item;
-use crate::store::keys::{Key, Keys, Place, TOKENS};
+use crate::store::keys::{Key, Keys, Place, is_of_no_tenant};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl Verifier {
                     state.note(&keys, &place, &item);
                     places.push((keys, place, key.clone()));
                     snapshot.put(&self.rules, key, Some(item));
-                } else if key.pk != TOKENS {
+                } else if !is_of_no_tenant(&key.pk) {
                     state.report.add(Kind::Foreign, None, false);
                 }
             }

@@ -5,32 +5,14 @@ use crate::guarantees::is_intact;
 use crate::harness::App;
 use scimlet::config::Settings;
 use scimlet::protocol::projection::Projection;
-use scimlet::protocol::quirks::Quirks;
 use scimlet::protocol::schema::Schemas;
 use scimlet::service::{Caller, Service};
-use scimlet::store::meter::Meter;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Who makes changes past the identity provider.
 pub fn administrator() -> Caller {
-    Caller {
-        tenant: "default".into(),
-        actor: "command-line".into(),
-        request_id: scimlet::ambient::new_id(),
-        base_url: String::new(),
-        deadline: scimlet::ambient::monotonic() + Duration::from_secs(20),
-        meter: Meter::default(),
-        quirks: Quirks::default(),
-        skipped_members: BTreeSet::new(),
-        plan: None,
-        redo: None,
-        breaker: None,
-        is_read_only: false,
-        operation: None,
-        cursor_secret: [0; 32],
-    }
+    Caller::new("default", "command-line", scimlet::ambient::monotonic() + Duration::from_secs(20))
 }
 
 pub fn service(app: &App, creates_unmanaged: bool) -> Service {

@@ -173,9 +173,14 @@ async fn a_record_names_the_request_the_token_and_the_quirks_and_expires() {
         .operations(&format!("/Users/{id}"), json!([{ "op": "Replace", "path": "active", "value": "False" }]))
         .await
         .expect(200);
-    app.delete(&format!("/Users/{id}")).await.expect(204);
+    let headers = [("client-request-id", "5f0c-of-the-provider"), ("x-correlation-id", "another")];
+    app.send("DELETE", &format!("/Users/{id}"), &headers, None).await.expect(204);
     let records = records(&app, "default").await;
     assert_eq!(records[1].request_id, answer.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(
+        (records[1].client_request_id.as_str(), records[2].client_request_id.as_str()),
+        ("", "5f0c-of-the-provider")
+    );
     assert_eq!(records[1].actor, "entra");
     assert!(records[1].quirks.len() == 2, "{:?}", records[1].quirks);
     assert_eq!(records[1].changes, json!({ "before": { "active": true }, "after": { "active": false } }));

@@ -54,6 +54,9 @@ impl<'a> Table<'a> {
     fn read(dump: &'a Dump) -> Self {
         let mut table = Self::default();
         for ((pk, sk), item) in dump {
+            if pk == "TOKENS" || pk == "VERIFIED" {
+                continue;
+            }
             let (tenant, rest) = pk.strip_prefix("T#").and_then(|pk| pk.split_once('#')).expect("T#<tenant>#");
             let (kind, name) = rest.split_once('#').unwrap_or((rest, ""));
             match kind {
