@@ -31,17 +31,26 @@ pub fn keep_immutable(schema: &ResourceSchema, before: &Object, after: &mut Obje
 /// 400 `mutability` for an immutable attribute with another value (RFC 7643 section 7); in strict mode 400
 /// `invalidSyntax` for a new attribute that no schema names.
 pub fn check(schema: &ResourceSchema, before: &Object, after: &Object) -> Result<(), ScimError> {
-    for (extension, definition) in schema.attributes() {
-        let value = |resource: &Object| match extension {
-            None => resource.get(&definition.name).cloned(),
-            Some(uri) => resource.get(uri).and_then(|found| found.get(&definition.name)).cloned(),
-        };
-        if let Some(old) = value(before) {
+    for (extension, definition) in schema.attributes().filter(|(_, found)| holds_immutable(found)) {
+        if let Some(old) = value(before, extension, definition) {
             let label = extension.map_or_else(|| definition.name.clone(), |uri| format!("{uri}:{}", definition.name));
-            check_immutable(definition, &label, &old, value(after).as_ref())?;
+            check_immutable(definition, &label, old, value(after, extension, definition))?;
         }
     }
     if schema.is_strict { check_known(schema, before, after) } else { Ok(()) }
+}
+
+fn value<'r>(resource: &'r Object, extension: Option<&str>, definition: &Attribute) -> Option<&'r Value> {
+    match extension {
+        None => resource.get(&definition.name),
+        Some(uri) => resource.get(uri)?.get(&definition.name),
+    }
+}
+
+/// Whether it is immutable, or has a sub-attribute for which [`check_immutable`] asks.
+fn holds_immutable(definition: &Attribute) -> bool {
+    definition.mutability == Mutability::Immutable
+        || !definition.multi_valued && definition.sub_attributes.iter().any(holds_immutable)
 }
 
 fn check_immutable(definition: &Attribute, label: &str, old: &Value, new: Option<&Value>) -> Result<(), ScimError> {

@@ -237,7 +237,7 @@ fn is_base64(text: &str) -> bool {
 ///
 /// 400 `invalidValue` naming the attribute, 413 for a resource over [`MAX_RESOURCE_BYTES`].
 pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, ScimError> {
-    for (extension, definition) in schema.attributes() {
+    for (extension, definition) in schema.attributes().filter(|(_, found)| has_rules(found)) {
         let container = match extension {
             None => Some(&resource),
             Some(uri) => resource.get(uri).and_then(Value::as_object),
@@ -262,7 +262,8 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
             schema.resource_type.name()
         )));
     }
-    let bytes = serde_json::to_vec(&resource).map_or(usize::MAX, |text| text.len());
+    let mut bytes = Length(0);
+    let bytes = serde_json::to_writer(&mut bytes, &resource).map_or(usize::MAX, |()| bytes.0);
     if bytes > MAX_RESOURCE_BYTES {
         return Err(ScimError::new(
             413,
@@ -275,6 +276,20 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
     Ok(resource)
 }
 
+/// Counts the bytes that are written, and keeps none.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0 += text.len();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn is_nested_at_most(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if levels == 0 => false,
@@ -282,6 +297,13 @@ fn is_nested_at_most(value: &Value, levels: usize) -> bool {
         Value::Object(members) => members.values().all(|member| is_nested_at_most(member, levels - 1)),
         _ => true,
     }
+}
+
+/// Whether [`check`] asks anything of its values.
+fn has_rules(definition: &Attribute) -> bool {
+    definition.required
+        || definition.sub_attributes.iter().any(|sub| sub.required)
+        || definition.sub_attribute("primary").is_some()
 }
 
 fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>) -> Result<(), ScimError> {
