@@ -31,7 +31,7 @@ pub struct TooLarge;
 ///
 /// [`TooLarge`] past the limit; no more is held then.
 pub fn encode(document: &impl Serialize, accepts_gzip: bool, limit: usize) -> Result<Encoded, TooLarge> {
-    let mut sink = Sink { accepts_gzip, limit, escapes: 0, out: Out::Plain(Vec::new()) };
+    let mut sink = Sink { accepts_gzip, limit, escapes: 0, counted: 0, out: Out::Plain(Vec::new()) };
     serde_json::to_writer(&mut sink, document).map_err(|_| TooLarge)?;
     match sink.out {
         Out::Plain(bytes) => Ok(Encoded { is_large: bytes.len() > COMPRESSED_FROM, bytes, is_gzip: false }),
@@ -65,8 +65,9 @@ fn base64_length(bytes: usize) -> usize {
 struct Sink {
     accepts_gzip: bool,
     limit: usize,
-    /// Bytes that take two in a JSON string.
+    /// Bytes that take two in a JSON string, of the first `counted`. They are counted where it could matter.
     escapes: usize,
+    counted: usize,
     out: Out,
 }
 
@@ -80,13 +81,16 @@ impl Write for Sink {
         match &mut self.out {
             Out::Plain(bytes) => {
                 bytes.extend_from_slice(text);
-                self.escapes += text.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
                 if self.accepts_gzip && bytes.len() > COMPRESSED_FROM.min(self.limit / 2) {
                     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
                     encoder.write_all(bytes)?;
                     self.out = Out::Gzip(encoder);
-                } else if bytes.len() + self.escapes > self.limit {
-                    return Err(io::ErrorKind::FileTooLarge.into());
+                } else if bytes.len() > self.limit / 2 {
+                    self.escapes += bytes[self.counted..].iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+                    self.counted = bytes.len();
+                    if bytes.len() + self.escapes > self.limit {
+                        return Err(io::ErrorKind::FileTooLarge.into());
+                    }
                 }
             }
             Out::Gzip(encoder) => {
