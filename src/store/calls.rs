@@ -309,7 +309,7 @@ impl TenantStore {
 
 /// The `#name` placeholders of an expression, if it has any.
 fn placeholders(expression: &str) -> Option<HashMap<String, String>> {
-    Some(names(expression).into_iter().collect()).filter(|names: &HashMap<_, _>| !names.is_empty())
+    Some(names(expression).collect()).filter(|names: &HashMap<_, _>| !names.is_empty())
 }
 
 /// Exponential, from 20 ms, with jitter.

@@ -127,11 +127,12 @@ impl Transaction<'_> {
         let mut missing: Vec<&str> =
             items::COPIES.into_iter().filter(|copy| !values.iter().any(|(name, _)| name == copy)).collect();
         missing.extend((before.is_unmanaged && !after.is_unmanaged).then_some(items::UNMANAGED));
-        let sets: Vec<String> = values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
-        let mut expression = format!("SET {}", sets.join(", "));
-        if !missing.is_empty() {
-            let names: Vec<String> = missing.iter().map(|name| format!("#{name}")).collect();
-            expression.push_str(&format!(" REMOVE {}", names.join(", ")));
+        let mut expression = String::with_capacity(512);
+        for (index, (name, _)) in values.iter().enumerate() {
+            expression.extend([if index == 0 { "SET #" } else { ", #" }, name, " = :", name]);
+        }
+        for (index, name) in missing.iter().enumerate() {
+            expression.extend([if index == 0 { " REMOVE #" } else { ", #" }, name]);
         }
         values.push(("read", n(before.meta.version)));
         let key = self.key(before);
@@ -326,7 +327,7 @@ impl Transaction<'_> {
         refusal: Refusal,
     ) {
         self.weigh(values.iter().map(|(name, value)| (*name, value)));
-        let names = names(expression).into_iter().chain(names(condition.unwrap_or_default())).collect();
+        let names = names(expression).chain(names(condition.unwrap_or_default())).collect();
         let update = Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(item(key, [])))
@@ -345,7 +346,7 @@ impl Transaction<'_> {
         values: Vec<(&'static str, AttributeValue)>,
         refusal: Refusal,
     ) {
-        let names: HashMap<_, _> = names(condition.unwrap_or_default()).into_iter().collect();
+        let names: HashMap<_, _> = names(condition.unwrap_or_default()).collect();
         let delete = Delete::builder()
             .table_name(&*self.store.table)
             .set_key(Some(item(key, [])))
@@ -377,15 +378,14 @@ impl Transaction<'_> {
 
 /// The `#name` placeholders of an expression, each with the name it stands for. Every name is a placeholder, so that
 /// none can be a reserved word.
-pub(super) fn names(expression: &str) -> Vec<(String, String)> {
+pub(super) fn names(expression: &str) -> impl Iterator<Item = (String, String)> {
     expression
         .split('#')
         .skip(1)
         .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default())
-        .map(|name| (format!("#{name}"), name.to_owned()))
-        .collect()
+        .map(|name| (["#", name].concat(), name.to_owned()))
 }
 
 pub(super) fn placeholders(values: Vec<(&'static str, AttributeValue)>) -> HashMap<String, AttributeValue> {
-    values.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect()
+    values.into_iter().map(|(name, value)| ([":", name].concat(), value)).collect()
 }
