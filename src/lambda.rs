@@ -7,8 +7,36 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::{Service as _, ServiceBuilder};
 use lambda_http::{Adapter, LambdaEvent};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::mem::take;
+
+/// An event of either payload version.
+#[derive(Debug)]
+pub struct Event(LambdaRequest);
+
+/// What tells them apart: an HTTP API writes `2.0`, a REST API nothing.
+#[derive(Deserialize)]
+struct Version<'a> {
+    #[serde(borrow, default)]
+    version: Option<Cow<'a, str>>,
+}
+
+impl<'de> Deserialize<'de> for Event {
+    /// `lambda_http` reads every event as payload 1.0 first, which costs as much as the right one.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let version = serde_json::from_str::<Version<'_>>(text.get()).ok().and_then(|read| read.version);
+        let read = match version.as_deref() {
+            Some("2.0") => serde_json::from_str(text.get()).map(LambdaRequest::ApiGatewayV2),
+            _ => serde_json::from_str(text.get()),
+        };
+        read.map(Self).map_err(D::Error::custom)
+    }
+}
 
 /// Answers one event with what API Gateway expects.
 ///
@@ -17,9 +45,9 @@ use std::mem::take;
 /// None: every failure is a response.
 pub async fn answer(
     router: Router,
-    event: LambdaEvent<LambdaRequest>,
+    event: LambdaEvent<Event>,
 ) -> Result<impl serde::Serialize + Send + 'static, Infallible> {
-    let LambdaEvent { mut payload, context } = event;
+    let LambdaEvent { payload: Event(mut payload), context } = event;
     let id = RequestId(context.request_id.clone());
     let mut head = Head::take_from(&mut payload);
     let service = ServiceBuilder::new()

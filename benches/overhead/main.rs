@@ -18,12 +18,12 @@ mod record;
 mod replay;
 mod report;
 
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Context, LambdaEvent};
 use replay::{Bare, Replay};
 use report::{Cost, Row};
 use scimlet::config::{Config, Table};
 use scimlet::http::{Api, Route, log_to_stderr, router};
+use scimlet::lambda::Event;
 use scimlet::store::Store;
 use scimlet::store::connect::connect;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ fn main() {
 }
 
 async fn answer(api: &Api, event: &str) -> Vec<u8> {
-    let payload: LambdaRequest = serde_json::from_str(event).unwrap();
+    let payload: Event = serde_json::from_str(event).unwrap();
     let functions = router(api, &[Route::Users]);
     let answer = scimlet::lambda::answer(functions, LambdaEvent::new(payload, Context::default())).await.unwrap();
     serde_json::to_vec(&answer).unwrap()
@@ -111,7 +111,7 @@ fn run(operation: &str, kind: &str, count: usize) {
         // A router of one function is made once, at its start.
         let functions = router(&api, &[Route::Users]);
         let once = async || {
-            let payload: LambdaRequest = serde_json::from_str(&event).unwrap();
+            let payload: Event = serde_json::from_str(&event).unwrap();
             let event = LambdaEvent::new(payload, Context::default());
             let answer = scimlet::lambda::answer(functions.clone(), event).await.unwrap();
             std::hint::black_box(serde_json::to_vec(&answer).unwrap());

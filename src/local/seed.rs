@@ -173,7 +173,8 @@ impl<W: Fn(usize)> Seeder<'_, W> {
         stored.member_count = members.len() as u64;
         let indexed = index::values(schema, &stored.kept);
         let entries = members.iter().map(|id| member_entry(id, ResourceType::User, None)).collect();
-        let difference = Difference::between(&Object::new(), &stored.kept).with_members(Vec::new(), entries);
+        let nothing = Object::new();
+        let difference = Difference::between(&nothing, &stored.kept).with_members(Vec::new(), entries);
         let record = difference.record("create", &stored.meta, &self.caller, &stored.meta.created, self.expires_at);
         Ok(Draft { stored, indexed, record })
     }

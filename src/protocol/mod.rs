@@ -27,3 +27,8 @@ pub mod validation;
 /// The members of a JSON object in the order the client sent them. A SCIM resource is one of these under a
 /// [`schema::ResourceSchema`].
 pub type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The JSON text of something whose members all have text for names, as those of an [`Object`] have: it always has one.
+pub fn json_text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

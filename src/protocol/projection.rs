@@ -146,7 +146,8 @@ impl Projection {
             .included
             .as_ref()
             .is_some_and(|names| matches!(selection(names), Selection::Whole | Selection::Subs(_)));
-        if let Some(definition) = definition.filter(|found| !found.sub_attributes.is_empty()) {
+        let is_shown = |sub: &Attribute| matches!(sub.returned, Returned::Always | Returned::Default);
+        if let Some(definition) = definition.filter(|found| !found.sub_attributes.iter().all(is_shown)) {
             let named = |sub: &Attribute| {
                 self.included.iter().flatten().any(|found| {
                     matches!(found, Name::Attribute(path) if same(path)

@@ -194,16 +194,12 @@ impl Serialize for ShownMember<'_> {
     }
 }
 
-/// The whole resource. `related` is `groups` of a user or `members` of a group, when it is to be shown and not empty.
+/// The whole resource, from what is kept. `related` is `groups` of a user or `members` of a group, when it is to be shown and not empty.
 #[must_use]
-pub fn represent(base_url: &str, meta: &Meta, kept: &Object, related: Option<(&str, Value)>) -> Object {
-    let mut resource = Object::with_capacity(kept.len() + 3);
-    if let Some(schemas) = kept.get("schemas") {
-        resource.insert("schemas".into(), schemas.clone());
-    }
-    resource.insert("id".into(), meta.id.clone().into());
-    resource
-        .extend(kept.iter().filter(|(name, _)| *name != "schemas").map(|(name, value)| (name.clone(), value.clone())));
+pub fn represent(base_url: &str, meta: &Meta, kept: Object, related: Option<(&str, Value)>) -> Object {
+    let mut resource = kept;
+    let after_schemas = resource.keys().take_while(|name| *name == "schemas").count();
+    resource.shift_insert(after_schemas, "id".into(), meta.id.clone().into());
     if let Some((name, value)) = related
         && value.as_array().is_some_and(|values| !values.is_empty())
     {

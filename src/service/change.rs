@@ -1,13 +1,15 @@
 //! The change log's record: what was there before and after, of the attributes that changed.
 
 use super::{Caller, Service, ServiceError};
-use crate::protocol::Object;
 use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
+use crate::protocol::{self, Object};
 use crate::store::TenantStore;
 use crate::store::log::Change;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// What a record is about that is about no resource.
 pub const TENANT: &str = "Tenant";
@@ -15,21 +17,29 @@ pub const TENANT: &str = "Tenant";
 const DAY: i64 = 24 * 60 * 60;
 
 /// What changed: `{"before": {…}, "after": {…}}`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Difference {
-    before: Object,
-    after: Object,
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Difference<'a> {
+    before: Side<'a>,
+    after: Side<'a>,
 }
 
-impl Difference {
+/// Attributes of one of the two states.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Side<'a>(Vec<(&'a str, Cow<'a, Value>)>);
+
+impl Serialize for Side<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'a> Difference<'a> {
     /// The attributes in which two states of a resource differ. `schemas` follows from the others.
     #[must_use]
-    pub fn between(before: &Object, after: &Object) -> Self {
-        let differing = |left: &Object, right: &Object| {
-            left.iter()
-                .filter(|(name, value)| *name != "schemas" && right.get(*name) != Some(*value))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect()
+    pub fn between(before: &'a Object, after: &'a Object) -> Self {
+        let differing = |left: &'a Object, right: &Object| {
+            let differing = left.iter().filter(|(name, value)| *name != "schemas" && right.get(*name) != Some(*value));
+            Side(differing.map(|(name, value)| (name.as_str(), Cow::Borrowed(value))).collect())
         };
         Self { before: differing(before, after), after: differing(after, before) }
     }
@@ -47,10 +57,10 @@ impl Difference {
         self.with("groups", ids.iter().map(|id| json!({ "value": id })).collect(), Vec::new())
     }
 
-    fn with(mut self, name: &str, before: Vec<Value>, after: Vec<Value>) -> Self {
+    fn with(mut self, name: &'a str, before: Vec<Value>, after: Vec<Value>) -> Self {
         for (side, values) in [(&mut self.before, before), (&mut self.after, after)] {
             if !values.is_empty() {
-                side.insert(name.to_owned(), Value::Array(values));
+                side.0.push((name, Cow::Owned(Value::Array(values))));
             }
         }
         self
@@ -65,7 +75,7 @@ impl Difference {
         change.client_request_id.clone_from(&caller.client_request_id);
         change.quirks = caller.quirks.names().join(",");
         change.expires_at = expires_at;
-        change.changes = json!({ "before": self.before, "after": self.after }).to_string();
+        change.changes = protocol::json_text(self);
         change
     }
 }

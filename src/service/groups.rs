@@ -69,7 +69,8 @@ impl Service {
                 plan.check(caller)?;
                 group.member_count = plan.delta().unsigned_abs();
                 group.member_groups = plan.groups_delta().unsigned_abs();
-                let difference = plan.log(Difference::between(&Object::new(), &group.kept));
+                let nothing = Object::new();
+                let difference = plan.log(Difference::between(&nothing, &group.kept));
                 let mut record = difference.record("create", &group.meta, caller, &at, self.expiry());
                 store.stage_change(&mut record).await?;
                 let mut transaction = store.transaction();
@@ -437,7 +438,7 @@ impl Service {
         members: Vec<Membership>,
         projection: &Projection,
     ) -> Shown {
-        let resource = representation::represent(&caller.base_url, &group.meta, &group.kept, None);
+        let resource = representation::represent(&caller.base_url, &group.meta, group.kept.clone(), None);
         Shown::with_members(resource, &caller.base_url, members, projection, self.schema(GROUP))
     }
 }

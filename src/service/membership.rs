@@ -237,7 +237,7 @@ impl Plan {
         self.changes.iter().filter(|change| removed(change)).map(MemberChange::id).collect()
     }
 
-    pub(super) fn log(&self, difference: Difference) -> Difference {
+    pub(super) fn log<'d>(&self, difference: Difference<'d>) -> Difference<'d> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for change in &self.changes {
             match change {

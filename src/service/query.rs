@@ -319,7 +319,7 @@ impl Service {
         let represented = all().map(|stored| match stored.meta.resource_type {
             ResourceType::User => {
                 let groups = groups_of_users.next().unwrap_or_default();
-                Some(self.user_answer(caller, stored, &groups, projection(ResourceType::User)).resource)
+                Some(self.user_answer(caller, stored.clone(), &groups, projection(ResourceType::User)).resource)
             }
             ResourceType::Group => {
                 let (group, members) = groups.next()?;

@@ -83,7 +83,7 @@ impl Service {
         transaction.log(&record);
         transaction.commit().await?;
         let groups = self.groups_of(store, &after, projection).await?;
-        Ok(self.user_answer(caller, &after, &groups, projection))
+        Ok(self.user_answer(caller, after, &groups, projection))
     }
 
     /// `user` is created, and `held`, who is not active, gets another userName: its own and its id.
@@ -125,7 +125,7 @@ impl Service {
         transaction.log(&renamed);
         transaction.log(&created);
         transaction.commit().await?;
-        Ok(self.user_answer(caller, user, &[], projection))
+        Ok(self.user_answer(caller, user.clone(), &[], projection))
     }
 
     /// Takes over the user of the application's own that an identity provider looks up by userName, if that is what the

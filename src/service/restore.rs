@@ -193,7 +193,8 @@ impl Service {
         // Further than any version that somebody knows.
         stored.meta.version = tombstone.as_ref().map_or(1, |tombstone| tombstone.version + 1);
         let indexed = index::values(self.schema(resource_type), &stored.kept);
-        let difference = Difference::between(&Object::new(), &stored.kept);
+        let nothing = Object::new();
+        let difference = Difference::between(&nothing, &stored.kept);
         let mut record = difference.record(RESTORE, &stored.meta, caller, &stored.meta.created, self.expiry());
         store.stage_change(&mut record).await?;
         let mut transaction = store.transaction();

@@ -69,7 +69,7 @@ impl Service {
         if let Some(sort) = sort {
             for selected in &mut selected {
                 let Stored { meta, kept, .. } = &selected.stored;
-                let resource = representation::represent(&caller.base_url, meta, kept, None);
+                let resource = representation::represent(&caller.base_url, meta, kept.clone(), None);
                 selected.key = Some(sort.key(&resource, schema));
             }
             selected.sort_by(|left, right| sort.compare(left.sort_position(), right.sort_position()));
@@ -148,7 +148,8 @@ impl Service {
                 .into_iter()
                 .filter(|stored| {
                     let known = known_related(&caller.base_url, stored, &related, &found);
-                    let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, known);
+                    let resource =
+                        representation::represent(&caller.base_url, &stored.meta, stored.kept.clone(), known);
                     matching::matches(filter, &resource, schema)
                 })
                 .collect()),
@@ -168,7 +169,7 @@ impl Service {
         let total = self.walk_budget(store, caller, resource_type).await?;
         if *related == Related::Nothing {
             let keep = |stored: &Stored| {
-                let resource = representation::represent(&caller.base_url, &stored.meta, &stored.kept, None);
+                let resource = representation::represent(&caller.base_url, &stored.meta, stored.kept.clone(), None);
                 matching::matches(filter, &resource, schema)
             };
             return Ok(store.collection(resource_type, total, keep).await?);
@@ -194,7 +195,7 @@ impl Service {
             kept.extend(chunk.filter_map(|(stored, (attribute, related))| {
                 let meta = &stored.meta;
                 let resource =
-                    representation::represent(&caller.base_url, meta, &stored.kept, Some((attribute, related)));
+                    representation::represent(&caller.base_url, meta, stored.kept.clone(), Some((attribute, related)));
                 matching::matches(filter, &resource, self.schema(meta.resource_type)).then_some(stored)
             }));
             candidates = rest;

@@ -66,16 +66,16 @@ impl Service {
                 transaction.create(&user, &indexed);
                 transaction.log(&record);
                 match transaction.commit().await {
-                    Ok(()) => Ok(self.user_answer(caller, &user, &[], projection)),
+                    Ok(()) => Ok(None),
                     Err(CommitError::Taken { attribute, holder: Some(holder) }) if attribute == USER_NAME => {
-                        self.instead_of(&store, caller, &holder, &user, projection).await
+                        self.instead_of(&store, caller, &holder, &user, projection).await.map(Some)
                     }
                     Err(error) => Err(error.into()),
                 }
             }
             .await;
-            if let Some(answer) = retry.settled(attempt).await? {
-                return Ok(answer);
+            if let Some(instead) = retry.settled(attempt).await? {
+                return Ok(instead.unwrap_or_else(|| self.user_answer(caller, user, &[], projection)));
             }
         }
     }
@@ -89,7 +89,7 @@ impl Service {
         let store = self.store(caller);
         let user = self.existing(&store, USER, id).await?;
         let groups = self.groups_of(&store, &user, projection).await?;
-        Ok(self.user_answer(caller, &user, &groups, projection))
+        Ok(self.user_answer(caller, user, &groups, projection))
     }
 
     /// RFC 7644 section 3.5.1. Without `active` the stored value stays: a body that does not speak of access changes
@@ -160,7 +160,7 @@ impl Service {
                 rules::check(schema, &before.kept, &kept)?;
                 if kept == before.kept {
                     let groups = self.groups_of(&store, &before, projection).await?;
-                    return Ok(self.user_answer(caller, &before, &groups, projection));
+                    return Ok(self.user_answer(caller, before, &groups, projection));
                 }
                 self.guard_change(&before)?;
                 if is_active(&before.kept) && !is_active(&kept) {
@@ -183,7 +183,7 @@ impl Service {
                 let (written, groups) =
                     futures_util::future::join(transaction.commit(), self.groups_of(&store, &before, projection)).await;
                 written?;
-                Ok(self.user_answer(caller, &after, &groups?, projection))
+                Ok(self.user_answer(caller, after, &groups?, projection))
             }
             .await;
             if let Some(done) = retry.settled(attempt).await? {
@@ -248,7 +248,8 @@ impl Service {
         if members.is_empty() && stored.member_count > 0 {
             before.insert(MEMBERS_OMITTED.into(), stored.member_count.into());
         }
-        let difference = Difference::between(&before, &Object::new())
+        let nothing = Object::new();
+        let difference = Difference::between(&before, &nothing)
             .with_groups_left(&left)
             .with_members(members.iter().map(entry_of).collect(), Vec::new());
         let expires_at = self.expiry();
@@ -345,13 +346,13 @@ impl Service {
     pub(super) fn user_answer(
         &self,
         caller: &Caller,
-        user: &Stored,
+        user: Stored,
         groups: &[GroupOfUser],
         projection: &Projection,
     ) -> Answer {
         let groups = representation::groups(&caller.base_url, groups);
-        let resource = representation::represent(&caller.base_url, &user.meta, &user.kept, Some(("groups", groups)));
-        Answer { meta: user.meta.clone(), resource: Shown::new(resource, projection, self.schema(USER)) }
+        let resource = representation::represent(&caller.base_url, &user.meta, user.kept, Some(("groups", groups)));
+        Answer { meta: user.meta, resource: Shown::new(resource, projection, self.schema(USER)) }
     }
 }
 

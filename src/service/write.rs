@@ -63,7 +63,8 @@ pub fn created(resource_type: ResourceType, kept: Object) -> Stored {
 /// The state after a change of `before`.
 pub(super) fn changed(before: &Stored, kept: Object) -> Stored {
     let meta = Meta { version: before.meta.version + 1, last_modified: now(), ..before.meta.clone() };
-    Stored { meta, kept, ..before.clone() }
+    let &Stored { joins, member_count, member_groups, is_unmanaged, .. } = before;
+    Stored { meta, kept, joins, member_count, member_groups, is_unmanaged, marks: before.marks.clone() }
 }
 
 impl Service {

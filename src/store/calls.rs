@@ -210,7 +210,7 @@ impl TenantStore {
         condition: Option<&str>,
         values: Vec<(&'static str, AttributeValue)>,
     ) -> Result<Option<Item>, StoreError> {
-        let names = names(expression).into_iter().chain(names(condition.unwrap_or_default())).collect();
+        let names = names(expression).chain(names(condition.unwrap_or_default())).collect();
         let call = self.meter.start();
         let answer = self
             .client

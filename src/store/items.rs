@@ -3,10 +3,10 @@
 use super::calls::Item;
 use super::error::StoreError;
 use super::keys::{Key, PK, SK};
-use crate::protocol::Object;
 use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
+use crate::protocol::{self, Object};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -84,7 +84,9 @@ pub(super) fn size(value: &AttributeValue) -> usize {
 
 /// An item with this key and these item attributes.
 pub(super) fn item(key: &Key, attributes: impl IntoIterator<Item = (&'static str, AttributeValue)>) -> Item {
-    let mut item: Item = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let attributes = attributes.into_iter();
+    let mut item = Item::with_capacity(attributes.size_hint().0 + 2);
+    item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
     item.insert(PK.to_owned(), s(&key.pk));
     item.insert(SK.to_owned(), s(&key.sk));
     item
@@ -121,7 +123,7 @@ fn primary_email(kept: &Object) -> Option<&str> {
 /// The item attributes of a resource that a change of it rewrites.
 pub(super) fn resource_attributes(stored: &Stored) -> Vec<(&'static str, AttributeValue)> {
     let mut attributes = vec![
-        ("resource", s(Value::Object(stored.kept.clone()).to_string())),
+        ("resource", s(protocol::json_text(&stored.kept))),
         ("version", n(stored.meta.version)),
         ("lastModified", s(&stored.meta.last_modified)),
     ];

@@ -6,10 +6,10 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Context, LambdaEvent};
 use scimlet::config::Config;
 use scimlet::http::{Api, Route, router};
+use scimlet::lambda::Event;
 use scimlet::protocol::error::ERROR_URI;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,8 +102,8 @@ fn function(app: &App, route: Route) -> Router {
 }
 
 async fn invoke(function: &Router, event: &Value) -> Returned {
-    let payload: LambdaRequest = serde_json::from_str(&event.to_string()).unwrap();
-    let is_first_version = matches!(payload, LambdaRequest::ApiGatewayV1(_));
+    let payload: Event = serde_json::from_str(&event.to_string()).unwrap();
+    let is_first_version = event.get("version") != Some(&json!("2.0"));
     let mut context = Context::default();
     context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
     let answer = scimlet::lambda::answer(function.clone(), LambdaEvent::new(payload, context)).await.unwrap();
