@@ -6,7 +6,7 @@ use axum::http::header::ACCEPT_ENCODING;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 /// Bytes from which on a body is compressed. Smaller ones fit a few packets, and are most.
 const COMPRESSED_FROM: usize = 16 * 1024;
@@ -31,9 +31,11 @@ pub struct TooLarge;
 ///
 /// [`TooLarge`] past the limit; no more is held then.
 pub fn encode(document: &impl Serialize, accepts_gzip: bool, limit: usize) -> Result<Encoded, TooLarge> {
-    let mut sink = Sink { accepts_gzip, limit, escapes: 0, counted: 0, out: Out::Plain(Vec::new()) };
-    serde_json::to_writer(&mut sink, document).map_err(|_| TooLarge)?;
-    match sink.out {
+    let sink = Sink { accepts_gzip, limit, escapes: 0, counted: 0, out: Out::Plain(Vec::new()) };
+    // JSON comes in pieces of some bytes each.
+    let mut buffered = BufWriter::with_capacity(COMPRESSED_FROM, sink);
+    serde_json::to_writer(&mut buffered, document).map_err(|_| TooLarge)?;
+    match buffered.into_inner().map_err(|_| TooLarge)?.out {
         Out::Plain(bytes) => Ok(Encoded { is_large: bytes.len() > COMPRESSED_FROM, bytes, is_gzip: false }),
         Out::Gzip(encoder) => {
             let bytes = encoder.finish().map_err(|_| TooLarge)?;

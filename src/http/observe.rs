@@ -66,7 +66,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
     let id = request.extensions().get::<RequestId>().map_or_else(ambient::new_id, |id| id.0.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", endpoint).to_owned();
-    let headers = request.headers().clone();
+    let headers = reply::wishes(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(meter.clone());
 
@@ -77,7 +77,7 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
         Err(_elapsed) => (reply::out_of_time(&headers), Some("out of time")),
     };
 
-    let trace = response.extensions().get::<Trace>().cloned().unwrap_or_default();
+    let trace = response.extensions_mut().remove::<Trace>().unwrap_or_default();
     let cost = meter.cost();
     tracing::info!(
         method = method.as_str(),

@@ -9,7 +9,8 @@ use crate::protocol::representation::{self, Meta, Shown};
 use crate::service::{Answer, ServiceError};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -145,6 +146,17 @@ fn media_type(request: &HeaderMap) -> &'static str {
         }
     }
     if names_json { JSON } else { SCIM_JSON }
+}
+
+/// The headers that say in which form an answer is wanted, of a request that will be gone when it is made.
+pub fn wishes(request: &HeaderMap) -> HeaderMap {
+    let mut wishes = HeaderMap::new();
+    for name in [ACCEPT, ACCEPT_ENCODING] {
+        for value in request.get_all(&name) {
+            wishes.append(&name, value.clone());
+        }
+    }
+    wishes
 }
 
 /// An error of the client's.

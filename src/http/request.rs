@@ -43,7 +43,7 @@ impl FromRequest<Api> for Exchange {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let headers = request.headers().clone();
+        let headers = reply::wishes(request.headers());
         read(request, api).await.map_err(|error| reply::service_error(&error, &headers))
     }
 }

@@ -87,14 +87,24 @@ impl Projection {
 
     /// Takes away what the client is not to see.
     pub fn apply(&self, resource: &mut Object, schema: &ResourceSchema) {
-        let names: Vec<String> = resource.keys().cloned().collect();
-        for name in names {
+        for name in self.concerned(resource, None, schema) {
             if schema.attribute(None, &name).is_none() && case::strip_prefix(&name, "urn:").is_some() {
                 self.apply_to_extension(resource, &name, schema);
             } else {
                 self.apply_to_member(resource, None, &name, schema);
             }
         }
+    }
+
+    /// The members of which something may be taken away. Where a client asked for nothing in particular these are what
+    /// a schema hides, and extensions.
+    fn concerned(&self, object: &Object, extension: Option<&str>, schema: &ResourceSchema) -> Vec<String> {
+        let is_shown = |name: &str| match schema.attribute(extension, name) {
+            Some(definition) => is_shown_unasked(definition) && definition.sub_attributes.iter().all(is_shown_unasked),
+            None => extension.is_some() || case::strip_prefix(name, "urn:").is_none(),
+        };
+        let asks = self.included.is_some() || !self.excluded.is_empty();
+        object.keys().filter(|name| asks || !is_shown(name)).cloned().collect()
     }
 
     fn apply_to_extension(&self, resource: &mut Object, uri: &str, schema: &ResourceSchema) {
@@ -104,8 +114,7 @@ impl Projection {
             return;
         }
         let Some(Value::Object(extension)) = resource.get_mut(uri) else { return };
-        let names: Vec<String> = extension.keys().cloned().collect();
-        for name in names {
+        for name in self.concerned(extension, Some(uri), schema) {
             self.apply_to_member(extension, Some(uri), &name, schema);
         }
         if extension.is_empty() {
@@ -146,8 +155,7 @@ impl Projection {
             .included
             .as_ref()
             .is_some_and(|names| matches!(selection(names), Selection::Whole | Selection::Subs(_)));
-        let is_shown = |sub: &Attribute| matches!(sub.returned, Returned::Always | Returned::Default);
-        if let Some(definition) = definition.filter(|found| !found.sub_attributes.iter().all(is_shown)) {
+        if let Some(definition) = definition.filter(|found| !found.sub_attributes.iter().all(is_shown_unasked)) {
             let named = |sub: &Attribute| {
                 self.included.iter().flatten().any(|found| {
                     matches!(found, Name::Attribute(path) if same(path)
@@ -195,6 +203,10 @@ impl Projection {
             Selection::Nothing => {}
         }
     }
+}
+
+fn is_shown_unasked(definition: &Attribute) -> bool {
+    matches!(definition.returned, Returned::Always | Returned::Default)
 }
 
 enum Selection {
