@@ -84,7 +84,13 @@ async fn answer(api: &Api, event: &str) -> Vec<u8> {
 }
 
 fn config(table: Table) -> Config {
-    let mut config = Config::read(|name| (name == "SCIM_TOKEN").then(|| TOKEN.to_owned())).unwrap();
+    let mut config = Config::read(|name| match name {
+        "SCIM_TOKEN" => Some(TOKEN.to_owned()),
+        // Once a minute, and not by each request.
+        "SCIM_TOKEN_LAST_USE" => Some("false".to_owned()),
+        _ => None,
+    })
+    .unwrap();
     config.table = table;
     config
 }
