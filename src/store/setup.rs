@@ -31,6 +31,12 @@ pub enum SetupError {
     )]
     Credentials { message: String },
     #[error(
+        "There are no AWS credentials for the table '{table}' (TABLE_NAME). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `aws sts get-caller-identity` shows whether they work."
+    )]
+    NoCredentials { table: String },
+    #[error("AWS_REGION is not set. Set it to the region of the table '{table}' (TABLE_NAME).")]
+    NoRegion { table: String },
+    #[error(
         "TABLE_NAME is '{table}', and DynamoDB in the region {region} (AWS_REGION) does not answer: {message}. A function in a VPC needs a gateway endpoint for DynamoDB. If DYNAMODB_ENDPOINT is set, start the engine there or unset it."
     )]
     Unreachable { table: String, region: String, message: String },
@@ -44,6 +50,9 @@ impl Store {
     ///
     /// [`SetupError`], one sentence that names the variable.
     pub async fn probe(&self) -> Result<(), SetupError> {
+        if self.client().config().region().is_none() {
+            return Err(SetupError::NoRegion { table: self.table().to_owned() });
+        }
         let key = calls::key_item(&Key { pk: NOBODY.into(), sk: NOBODY.into() });
         let read = self.client().get_item().table_name(self.table()).set_key(Some(key)).send();
         match tokio::time::timeout(PROBE_TIME, read).await {
@@ -58,7 +67,14 @@ impl Store {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        let SdkError::ServiceError(service) = error else { return self.unreachable(calls::innermost(error)) };
+        let SdkError::ServiceError(service) = error else {
+            let message = calls::innermost(error);
+            return if message.contains("credentials") {
+                SetupError::NoCredentials { table: self.table().to_owned() }
+            } else {
+                self.unreachable(message)
+            };
+        };
         let (table, region) = (self.table().to_owned(), self.region());
         let code = service.err().code().unwrap_or("unknown");
         let message = service.err().message().unwrap_or(code).trim_end_matches('.').to_owned();

@@ -172,6 +172,27 @@ fn what_cannot_be_found_or_read_is_one_sentence() {
 }
 
 #[test]
+fn a_table_on_aws_without_region_or_credentials_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = scimlet(&["status"], folder.path(), variables);
+        for name in
+            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"]
+        {
+            command.env_remove(name);
+        }
+        let output = command.env("HOME", folder.path()).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let no_region = run(&[("TABLE_NAME", "people")]);
+    assert!(no_region.contains("AWS_REGION is not set") && no_region.contains("'people'"), "{no_region}");
+    let no_credentials = run(&[("TABLE_NAME", "people"), ("AWS_REGION", "eu-central-1")]);
+    assert!(no_credentials.contains("There are no AWS credentials"), "{no_credentials}");
+    assert!([no_region, no_credentials].iter().all(|text| text.trim_end().lines().count() == 1));
+}
+
+#[test]
 fn the_log_is_followed_while_it_grows_and_ends_quietly_with_its_reader() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
