@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
 use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -25,6 +26,7 @@ pub enum Input {
     BatchGet(BatchGetItemInput),
     Query(Box<QueryInput>),
     Transact(TransactWriteItemsInput),
+    Update(Box<UpdateItemInput>),
 }
 
 /// Answers calls in the order of a list, over and over.
@@ -93,7 +95,8 @@ impl Intercept for Replay {
         let known = (input.downcast_ref().cloned().map(Input::Get))
             .or_else(|| input.downcast_ref().cloned().map(Input::BatchGet))
             .or_else(|| input.downcast_ref().cloned().map(Box::new).map(Input::Query))
-            .or_else(|| input.downcast_ref().cloned().map(Input::Transact));
+            .or_else(|| input.downcast_ref().cloned().map(Input::Transact))
+            .or_else(|| input.downcast_ref().cloned().map(Box::new).map(Input::Update));
         self.0.inputs.lock().unwrap().push(known.ok_or("another kind of call")?);
         Ok(())
     }
@@ -127,6 +130,15 @@ impl Bare {
                 }
                 Input::BatchGet(input) => {
                     let call = self.client.batch_get_item().set_request_items(input.request_items);
+                    let call = call.set_return_consumed_capacity(input.return_consumed_capacity);
+                    std::hint::black_box(call.send().await.unwrap());
+                }
+                Input::Update(input) => {
+                    let call = self.client.update_item().set_table_name(input.table_name).set_key(input.key);
+                    let call = call.set_update_expression(input.update_expression);
+                    let call = call.set_expression_attribute_names(input.expression_attribute_names);
+                    let call = call.set_expression_attribute_values(input.expression_attribute_values);
+                    let call = call.set_return_values(input.return_values);
                     let call = call.set_return_consumed_capacity(input.return_consumed_capacity);
                     std::hint::black_box(call.send().await.unwrap());
                 }
