@@ -15,7 +15,7 @@ const MODULES: [(&str, &[&str]); 9] = [
     ("http", &["protocol", "ambient", "config", "store", "service"]),
     ("lambda", &["http"]),
     ("local", &["protocol", "ambient", "config", "store", "service", "http"]),
-    ("bin", &["ambient", "config", "store", "http", "lambda", "local"]),
+    ("bin", &["protocol", "ambient", "config", "store", "service", "http", "lambda", "local"]),
 ];
 
 /// What stands in the code of these modules and of no other.

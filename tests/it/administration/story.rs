@@ -159,11 +159,13 @@ fn the_first_days_of_an_administrator() {
     story.say("Those who lost access get it back, one by one, as they were before. In a shell:\n\n```sh\nscimlet users 'active eq false' --limit 1000 --json | jq -r '.Resources[].id' |\n  while read -r id; do scimlet restore user \"$id\" --at 2026-11-24T12:00:00Z --yes; done\n```");
     let mut found = scimlet(&["users", "active eq false", "--limit", "1000", "--json"], story.folder(), &configured);
     let found: Value = serde_json::from_slice(&found.output().unwrap().stdout).unwrap();
-    let lost: Vec<&str> =
-        found["Resources"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap()).collect();
+    let text = |user: &Value, name: &str| user[name].as_str().unwrap().to_owned();
+    let users = found["Resources"].as_array().unwrap().iter();
+    // In the order of their names, which does not differ from run to run.
+    let lost: BTreeMap<String, String> = users.map(|user| (text(user, "userName"), text(user, "id"))).collect();
     assert_eq!(lost.len(), 12);
     story.run(&format!("scimlet restore user ann@example.com --at {before} --yes"), &configured);
-    for id in lost {
+    for id in lost.values() {
         let mut restored = scimlet(&["restore", "user", id, "--at", &before, "--yes"], story.folder(), &configured);
         assert!(restored.output().unwrap().status.success());
     }
