@@ -1,6 +1,7 @@
 //! What stands around the service provider on a desk: the embedded engine, the server, and what fills and checks a table.
 
 pub mod admin;
+pub mod check;
 pub mod columns;
 pub mod engine;
 pub mod history;

@@ -1,6 +1,7 @@
 //! What an administrator sets and sees: guards, the breaker, what becomes of deactivated users, tokens, the change log.
 
 mod breaker;
+mod check;
 mod commands;
 mod guards;
 mod log;

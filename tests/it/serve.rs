@@ -64,6 +64,11 @@ impl Server {
         Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or(Value::Null)))
     }
 
+    /// Where a path below the base URL is.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
     /// What is sent from now on has this token.
     pub fn set_token(&mut self, token: &str) {
         token.clone_into(&mut self.token);

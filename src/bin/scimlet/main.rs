@@ -4,6 +4,7 @@
 
 mod ask;
 mod breaker;
+mod check;
 mod listing;
 mod log;
 mod removal;
@@ -44,6 +45,8 @@ enum Command {
     /// Check that the table does not contradict itself, and repair it
     #[command(long_about = ABOUT_VERIFY)]
     Verify(VerifyArgs),
+    /// Play Entra ID and Okta against a deployment, and say what is in the way
+    Check(check::CheckArgs),
     /// Show what there is: users, groups, tokens, the last change, the breaker. Reads every user and group once
     Status(status::StatusArgs),
     /// List users, or show one with its groups
@@ -120,6 +123,13 @@ async fn main() -> ExitCode {
             (serve(arguments).await.map_err(|error| error.to_string()), ExitCode::FAILURE)
         }
         Some(Command::Seed(arguments)) => (shown(seed::run(arguments).await), ExitCode::FAILURE),
+        Some(Command::Check(arguments)) => match check::run(arguments).await {
+            Ok((report, is_clean)) => {
+                let _shown = shown(Ok(report));
+                return if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            }
+            Err(error) => (Err(error), ExitCode::from(2)),
+        },
         Some(Command::Status(arguments)) => (shown(status::run(arguments).await), ExitCode::FAILURE),
         Some(Command::Users(arguments)) => {
             (shown(listing::run(ResourceType::User, arguments).await), ExitCode::FAILURE)
