@@ -11,6 +11,9 @@ use std::io::{self, BufWriter, Write};
 /// Bytes from which on a body is compressed. Smaller ones fit a few packets, and are most.
 const COMPRESSED_FROM: usize = 16 * 1024;
 
+/// Bytes that are looked at together.
+const PIECE: usize = 512;
+
 /// The bytes of a body.
 #[derive(Debug)]
 pub struct Encoded {
@@ -33,7 +36,7 @@ pub struct TooLarge;
 pub fn encode(document: &impl Serialize, accepts_gzip: bool, limit: usize) -> Result<Encoded, TooLarge> {
     let sink = Sink { accepts_gzip, limit, escapes: 0, counted: 0, out: Out::Plain(Vec::new()) };
     // JSON comes in pieces of some bytes each.
-    let mut buffered = BufWriter::with_capacity(COMPRESSED_FROM, sink);
+    let mut buffered = BufWriter::with_capacity(PIECE, sink);
     serde_json::to_writer(&mut buffered, document).map_err(|_| TooLarge)?;
     match buffered.into_inner().map_err(|_| TooLarge)?.out {
         Out::Plain(bytes) => Ok(Encoded { is_large: bytes.len() > COMPRESSED_FROM, bytes, is_gzip: false }),

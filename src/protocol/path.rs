@@ -70,13 +70,15 @@ impl AttributePath {
 impl std::fmt::Display for AttributePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(uri) = &self.extension {
-            write!(f, "{uri}:")?;
+            f.write_str(uri)?;
+            f.write_str(":")?;
         }
         f.write_str(&self.attribute)?;
-        match &self.sub_attribute {
-            Some(name) => write!(f, ".{name}"),
-            None => Ok(()),
+        if let Some(name) = &self.sub_attribute {
+            f.write_str(".")?;
+            f.write_str(name)?;
         }
+        Ok(())
     }
 }
 

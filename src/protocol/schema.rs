@@ -188,7 +188,7 @@ impl ResourceSchema {
     /// The extension schema with this URI, in any case.
     #[must_use]
     pub fn extension(&self, uri: &str) -> Option<&Schema> {
-        self.extensions.iter().find(|schema| schema.id.eq_ignore_ascii_case(uri))
+        self.extensions.iter().find(|schema| schema.id == uri || schema.id.eq_ignore_ascii_case(uri))
     }
 
     /// The extension that has an attribute called `name`.

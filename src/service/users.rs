@@ -336,7 +336,7 @@ impl Service {
         users: &[&Stored],
         projection: &Projection,
     ) -> Result<Vec<Vec<GroupOfUser>>, StoreError> {
-        if !projection.shows("groups") {
+        if !projection.shows("groups") || users.iter().all(|user| user.joins == 0) {
             return Ok(vec![Vec::new(); users.len()]);
         }
         let groups = store.groups_of_each(users).await?;

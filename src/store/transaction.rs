@@ -327,13 +327,14 @@ impl Transaction<'_> {
         refusal: Refusal,
     ) {
         self.weigh(values.iter().map(|(name, value)| (*name, value)));
-        let names = names(expression).chain(names(condition.unwrap_or_default())).collect();
+        let mut all = HashMap::with_capacity(values.len() + 2);
+        all.extend(names(expression).chain(names(condition.unwrap_or_default())));
         let update = Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(item(key, [])))
             .update_expression(expression)
             .set_condition_expression(condition.map(str::to_owned))
-            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_names(Some(all))
             .set_expression_attribute_values(Some(placeholders(values)))
             .build();
         self.push(update.map(|update| TransactWriteItem::builder().update(update).build()), refusal);

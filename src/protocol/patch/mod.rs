@@ -215,20 +215,14 @@ fn remove_values(
 }
 
 fn is_read_only(schema: &ResourceSchema, target: &Target) -> bool {
-    let read_only = |path: &AttributePath| {
-        let parent = path.definition(schema);
-        [parent, path.target_definition(schema)]
-            .into_iter()
-            .flatten()
-            .any(|definition| definition.mutability == Mutability::ReadOnly)
+    let (path, sub_attribute) = match target {
+        Target::Extension(_) => return false,
+        Target::Attribute(path) => (path, &path.sub_attribute),
+        Target::Value { path, sub_attribute, .. } => (path, sub_attribute),
     };
-    match target {
-        Target::Extension(_) => false,
-        Target::Attribute(path) => read_only(path),
-        Target::Value { path, sub_attribute, .. } => {
-            read_only(path) || read_only(&AttributePath { sub_attribute: sub_attribute.clone(), ..path.clone() })
-        }
-    }
+    let Some(definition) = path.definition(schema) else { return false };
+    let sub_attribute = sub_attribute.as_ref().and_then(|name| definition.sub_attribute(name));
+    [Some(definition), sub_attribute].into_iter().flatten().any(|found| found.mutability == Mutability::ReadOnly)
 }
 
 /// RFC 7644 section 3.5.2: a read-only attribute cannot be changed, and a required one cannot be removed.
