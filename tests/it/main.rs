@@ -14,6 +14,7 @@
 )]
 
 mod administration;
+mod application;
 mod big_groups;
 mod bulk;
 mod concurrency;
