@@ -114,7 +114,7 @@ fn edit(schema: &ResourceSchema, operation: Operation, quirks: &mut Quirks) -> R
         (op, Target::Attribute(path)) if path.sub_attribute.is_none() => {
             let definition = schema.attribute(None, MEMBERS);
             let value = match (definition, operation.value) {
-                (Some(definition), Some(value)) => validation::normalise(definition, MEMBERS, value, quirks)?,
+                (Some(definition), Some(value)) => validation::normalise(definition, &MEMBERS, value, quirks)?,
                 (_, value) => value,
             };
             let members = value.as_ref().map_or_else(|| Ok(Vec::new()), members)?;

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use serde_json::Value;
+use std::fmt::Display;
 
 /// Largest resource in bytes of its JSON text. A DynamoDB item holds 400 KB, the copies beside the text included.
 pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
@@ -101,7 +102,7 @@ pub fn normalise_extension(
             }
             continue;
         };
-        let label = format!("{uri}:{}", definition.name);
+        let label = format_args!("{uri}:{}", definition.name);
         if definition.mutability != Mutability::ReadOnly
             && let Some(value) = normalise(definition, &label, value, quirks)?
             && definition.returned != Returned::Never
@@ -130,7 +131,7 @@ fn insert_once(object: &mut Object, name: &str, value: Value) -> Result<(), Scim
 /// 400 `invalidValue` for a value of the wrong type.
 pub fn normalise(
     definition: &Attribute,
-    label: &str,
+    label: &dyn Display,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
@@ -145,7 +146,7 @@ pub fn normalise(
         return normalise_single(definition, label, value, quirks);
     }
     let values = quirks::single_value_as_array(value, quirks)
-        .map_err(|single| ScimError::wrong_type(label, "an array", &single))?;
+        .map_err(|single| ScimError::wrong_type(&label.to_string(), "an array", &single))?;
     let mut elements = Vec::new();
     for element in values {
         if let Some(element) = normalise_single(definition, label, element, quirks)? {
@@ -162,7 +163,7 @@ pub fn normalise(
 /// 400 `invalidValue` for a value of the wrong type.
 pub fn normalise_single(
     definition: &Attribute,
-    label: &str,
+    label: &dyn Display,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
@@ -172,7 +173,7 @@ pub fn normalise_single(
     if definition.kind == Type::Complex {
         return normalise_complex(definition, label, value, quirks);
     }
-    let wrong = |expected: &str, value: &Value| Err(ScimError::wrong_type(label, expected, value));
+    let wrong = |expected: &str, value: &Value| Err(ScimError::wrong_type(&label.to_string(), expected, value));
     match (definition.kind, &value) {
         (Type::Boolean, Value::Bool(_)) => Ok(Some(value)),
         (Type::Boolean, _) => match quirks::boolean_as_string(&value, quirks) {
@@ -195,13 +196,13 @@ pub fn normalise_single(
 
 fn normalise_complex(
     definition: &Attribute,
-    label: &str,
+    label: &dyn Display,
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Option<Value>, ScimError> {
     let mut members = match quirks::string_as_complex(definition, value, quirks) {
         Value::Object(members) => members,
-        other => return Err(ScimError::wrong_type(label, "an object", &other)),
+        other => return Err(ScimError::wrong_type(&label.to_string(), "an object", &other)),
     };
     quirks::manager_id(definition, &mut members, quirks);
     let mut complex = Object::new();
@@ -215,7 +216,7 @@ fn normalise_complex(
         if sub.mutability == Mutability::ReadOnly {
             continue;
         }
-        if let Some(value) = normalise(sub, &format!("{label}.{}", sub.name), value, quirks)? {
+        if let Some(value) = normalise(sub, &format_args!("{label}.{}", sub.name), value, quirks)? {
             insert_once(&mut complex, &sub.name, value)?;
         }
     }

@@ -201,7 +201,7 @@ fn set_attribute(
     };
     if definition.returned == Returned::Never {
         // The value of `password` is checked and goes nowhere.
-        return validation::normalise(definition, &path.to_string(), value, quirks).map(|_| ());
+        return validation::normalise(definition, path, value, quirks).map(|_| ());
     }
     match (&path.sub_attribute, definition.multi_valued) {
         (Some(name), true) => set_in_elements(definition, resource, path, name, value, quirks),
@@ -211,7 +211,7 @@ fn set_attribute(
             merge_complex(definition, resource, path, Value::Object(object), quirks)
         }
         (None, false) if definition.kind == Type::Complex => merge_complex(definition, resource, path, value, quirks),
-        (None, false) => match validation::normalise(definition, &path.to_string(), value, quirks)? {
+        (None, false) => match validation::normalise(definition, path, value, quirks)? {
             Some(value) => {
                 container_or_new(resource, path)?.insert(path.attribute.clone(), value);
                 Ok(())
@@ -222,8 +222,7 @@ fn set_attribute(
             }
         },
         (None, true) => {
-            let Some(Value::Array(values)) = validation::normalise(definition, &path.to_string(), value, quirks)?
-            else {
+            let Some(Value::Array(values)) = validation::normalise(definition, path, value, quirks)? else {
                 if op == Op::Replace {
                     remove_attribute(resource, path);
                 }
@@ -289,7 +288,7 @@ fn merge_complex(
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<(), ScimError> {
-    let label = AttributePath { sub_attribute: None, ..path.clone() }.to_string();
+    let label = AttributePath { sub_attribute: None, ..path.clone() };
     let value = quirks::array_as_single_value(value, quirks);
     let cleared: Vec<String> = cleared_members(&value);
     if let Some(Value::Object(members)) = validation::normalise_single(definition, &label, value, quirks)? {
@@ -375,14 +374,14 @@ fn sub_value(
     value: Value,
     quirks: &mut Quirks,
 ) -> Result<Object, ScimError> {
-    let label = AttributePath { sub_attribute: None, ..path.clone() }.to_string();
+    let label = AttributePath { sub_attribute: None, ..path.clone() };
     let value = match name {
         Some(name) => Value::Object(Object::from_iter([(name.to_owned(), value)])),
         None => quirks::array_as_single_value(value, quirks),
     };
     match validation::normalise_single(definition, &label, value, quirks)? {
         Some(Value::Object(members)) => Ok(members),
-        Some(other) => Err(ScimError::wrong_type(&label, "an object", &other)),
+        Some(other) => Err(ScimError::wrong_type(&label.to_string(), "an object", &other)),
         None => Ok(Object::new()),
     }
 }
@@ -461,7 +460,7 @@ impl ElementTarget<'_> {
         };
         let element = quirks::value_path_creates(self.filter, quirks).ok_or_else(no_target)?;
         let Some(definition) = definition else { return Ok(element) };
-        match validation::normalise_single(definition, &self.path.to_string(), Value::Object(element), quirks)? {
+        match validation::normalise_single(definition, self.path, Value::Object(element), quirks)? {
             Some(Value::Object(element)) => Ok(element),
             _ => Err(no_target()),
         }
