@@ -30,7 +30,8 @@ impl Service {
         user: &Stored,
         projection: &Projection,
     ) -> Result<Answer, AttemptError> {
-        let held = self.existing(store, USER, holder).await.map_err(|_| AttemptError::Moved)?;
+        // Deleted since: the name may be free now.
+        let held = store.resource(USER, holder).await?.ok_or(AttemptError::Moved)?;
         let taken = |why: &str| {
             let detail =
                 format!("Another User '{holder}' has this 'userName'. It must be unique, in any case of letters.{why}");

@@ -66,11 +66,16 @@ fn tests() -> BTreeSet<String> {
     tests
 }
 
-/// Reads a file and those that it declares with `mod name;`, which lie in `folder`.
+/// Reads a file and those that it declares with `mod name;`, which lie in `folder`. A `#[path]` leads to an example,
+/// which has no tests.
 fn read_module(module: &str, file: &Path, folder: &Path, tests: &mut BTreeSet<String>) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     scan(module, &text, tests);
+    let mut elsewhere = false;
     for line in text.lines().map(str::trim) {
+        if std::mem::replace(&mut elsewhere, line.starts_with("#[path")) {
+            continue;
+        }
         let line = line.strip_prefix("pub ").unwrap_or(line);
         let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
         let inside = folder.join(name);

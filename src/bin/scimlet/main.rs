@@ -11,6 +11,7 @@ mod removal;
 mod restore;
 mod seed;
 mod status;
+mod stop;
 mod table;
 mod token;
 mod transfer;

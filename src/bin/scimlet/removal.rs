@@ -1,6 +1,7 @@
 //! `scimlet delete-users` and `scimlet delete-groups`.
 
 use crate::ask::confirm;
+use crate::stop::Stop;
 use crate::table::TableArgs;
 use clap::Args;
 use scimlet::ambient;
@@ -9,8 +10,6 @@ use scimlet::local::progress;
 use scimlet::local::removal::{Counted, Removed, count, run as remove};
 use scimlet::protocol::schema::ResourceType;
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args)]
 pub struct RemovalArgs {
@@ -42,17 +41,8 @@ pub async fn run(resource_type: ResourceType, arguments: RemovalArgs) -> Result<
         return Ok(format!("There is nothing to delete{}.", stays(counted.stay)));
     }
     confirm(&format!("Delete {what} of the tenant '{}' in {}?", admin.tenant(), admin.table.place), yes)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let listener = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                stop.store(true, Ordering::Relaxed);
-            }
-        }
-    });
-    let removed = remove(&admin, resource_type, &guards, counted, &stop).await;
-    listener.abort();
+    let stop = Stop::on_interrupt();
+    let removed = remove(&admin, resource_type, &guards, counted, stop.asked()).await;
     told(resource_type, &removed?, as_json)
 }
 

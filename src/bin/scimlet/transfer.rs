@@ -1,5 +1,6 @@
 //! `scimlet export` and `scimlet import`.
 
+use crate::stop::Stop;
 use crate::table::TableArgs;
 use clap::Args;
 use scimlet::local::progress::count;
@@ -9,8 +10,6 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Read as _};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args)]
 pub struct ExportArgs {
@@ -68,17 +67,8 @@ pub async fn import(arguments: ImportArgs) -> Result<String, String> {
         File::open(&file).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
     }
     let admin = table.open_for(unmanaged).await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let listener = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                stop.store(true, Ordering::Relaxed);
-            }
-        }
-    });
-    let imported = import::import(&admin, &text, dry_run, &stop).await;
-    listener.abort();
+    let stop = Stop::on_interrupt();
+    let imported = import::import(&admin, &text, dry_run, stop.asked()).await;
     told(&imported?, dry_run, as_json)
 }
 
