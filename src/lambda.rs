@@ -1,6 +1,6 @@
 //! The service provider behind API Gateway: HTTP API (payload 2.0) and REST API (1.0) events.
 
-use crate::http::RequestId;
+use crate::http::{EndsAt, RequestId};
 use axum::Router;
 use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -49,6 +49,8 @@ pub async fn answer(
 ) -> Result<impl serde::Serialize + Send + 'static, Infallible> {
     let LambdaEvent { payload: Event(mut payload), context } = event;
     let id = RequestId(context.request_id.clone());
+    // Where nobody says, as in a test of a console, there is none.
+    let ends_at = (context.deadline > 0).then_some(EndsAt(context.deadline));
     let mut head = Head::take_from(&mut payload);
     let service = ServiceBuilder::new()
         .map_request(move |mut request: lambda_http::Request| {
@@ -56,6 +58,9 @@ pub async fn answer(
             *request.uri_mut() = uri;
             *request.headers_mut() = headers;
             request.extensions_mut().insert(id.clone());
+            if let Some(ends_at) = ends_at {
+                request.extensions_mut().insert(ends_at);
+            }
             request
         })
         .map_response(|mut response: axum::response::Response| {

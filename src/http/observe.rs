@@ -13,16 +13,47 @@ use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// In which every request is answered: API Gateway gives up after 29 or 30 s, and its answer would be no SCIM error.
-pub const ANSWER_TIME: Duration = Duration::from_secs(25);
-/// In which a contended write may be tried again.
-pub const WRITE_TIME: Duration = Duration::from_secs(18);
+const ANSWER_TIME: Duration = Duration::from_secs(25);
+/// What a function needs to get an answer out before its own time is over.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
+/// When whoever runs this process ends it, in milliseconds since 1970: Lambda says so with each event.
+#[derive(Debug, Clone, Copy)]
+pub struct EndsAt(pub u64);
+
+/// The time that a request has. Whatever it does ends in it: retries, pages, what a committed change leaves to be done.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Until when a contended write may be tried again.
+    pub write_until: Instant,
+    /// Until when what was committed may be applied before the answer.
+    pub finish_until: Instant,
+    /// When an answer must be made.
+    answer_until: Instant,
+}
+
+impl Budget {
+    /// 25 s, or less in a function that is given less: 72 % of it for the change itself, 88 % with what follows a commit.
+    fn of(request: &Request, started: Instant) -> Self {
+        let left = request.extensions().get::<EndsAt>().map(|ends| {
+            let now = u64::try_from(ambient::now().as_millisecond()).unwrap_or_default();
+            Duration::from_millis(ends.0.saturating_sub(now)).saturating_sub(LAST_MOMENT)
+        });
+        let time = left.map_or(ANSWER_TIME, |left| left.min(ANSWER_TIME));
+        Self {
+            write_until: started + time * 72 / 100,
+            finish_until: started + time * 88 / 100,
+            answer_until: started + time,
+        }
+    }
+}
 
 /// The id of a request, from whoever gave it one: Lambda.
 #[derive(Debug, Clone)]
@@ -67,11 +98,13 @@ pub async fn observe(State(api): State<Api>, mut request: Request, next: Next) -
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", endpoint).to_owned();
     let headers = reply::wishes(request.headers());
+    let budget = Budget::of(&request, started);
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(meter.clone());
+    request.extensions_mut().insert(budget);
 
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let (mut response, failure) = match tokio::time::timeout(ANSWER_TIME, answer).await {
+    let (mut response, failure) = match tokio::time::timeout(budget.answer_until - started, answer).await {
         Ok(Ok(response)) => (response, None),
         Ok(Err(_panic)) => (reply::internal(&headers), Some("panic")),
         Err(_elapsed) => (reply::out_of_time(&headers), Some("out of time")),

@@ -1,7 +1,7 @@
 //! From an HTTP request to what a use case takes: the caller, the parameters, the body.
 
 use super::mount::Mount;
-use super::observe::{RequestId, Trace};
+use super::observe::{Budget, RequestId, Trace};
 use super::reply::{self, Reply};
 use super::{Api, mount};
 use crate::config::{self, Scope, TokenOwner};
@@ -54,7 +54,7 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
     let (mut parts, body) = request.into_parts();
     let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
     let owner = owner(&parts, api, &meter).await?;
-    let caller = Caller {
+    let mut caller = Caller {
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         client_request_id: client_request_id(&parts.headers),
         base_url,
@@ -62,8 +62,11 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
         quirks: if api.config.quirks { Quirks::default() } else { Quirks::off() },
         is_read_only: owner.scope == Scope::Read,
         cursor_secret: owner.digest,
-        ..Caller::new(&owner.tenant, &owner.label, crate::ambient::monotonic() + super::observe::WRITE_TIME)
+        ..Caller::new(&owner.tenant, &owner.label, crate::ambient::monotonic())
     };
+    if let Some(budget) = parts.extensions.get::<Budget>() {
+        (caller.deadline, caller.finish_by) = (budget.write_until, budget.finish_until);
+    }
     // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
     let id = Path::<String>::from_request_parts(&mut parts, api).await.ok().map(|Path(id)| id);
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| {

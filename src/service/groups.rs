@@ -7,6 +7,7 @@ use super::membership::{Plan, Wish};
 use super::redo::Staging;
 use super::write::{Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
+use crate::ambient;
 use crate::protocol::change as rules;
 use crate::protocol::error::ScimError;
 use crate::protocol::index;
@@ -207,7 +208,7 @@ impl Service {
         let mut loss = Loss::default();
         let changed = loop {
             let attempt = async {
-                let read = self.read_for(&store, id, edits, caller.deadline).await?;
+                let read = self.read_for(&store, id, edits, staging.is_needed, caller.deadline).await?;
                 preconditions.check(&read.group.meta)?;
                 let kept = next(self, caller, &read.group.kept)?;
                 read.plan.check(caller)?;
@@ -241,7 +242,7 @@ impl Service {
         is_conditional: bool,
         staging: &mut Staging,
     ) -> Result<Changed, AttemptError> {
-        let Read { group: before, plan, members } = read;
+        let Read { group: before, plan, members, is_of_version } = read;
         let schema = self.schema(GROUP);
         rules::check(schema, &before.kept, &kept)?;
         if kept == before.kept && plan.is_empty() {
@@ -284,6 +285,10 @@ impl Service {
                 self.finish_intent(store, &id, intent, caller.deadline).await?;
                 return Err(AttemptError::Moved);
             }
+            if !is_of_version {
+                staging.is_needed = true;
+                return Err(AttemptError::Moved);
+            }
             let redo = self.stage_members(store, staging, &id, &plan.changes, &at, caller.deadline).await?;
             after.marks.intent = Some(redo.id.clone());
             transaction = store.transaction();
@@ -297,23 +302,29 @@ impl Service {
     }
 
     /// The group, and what is to become of its members. What a redo left behind says of them is applied first.
+    ///
+    /// Small changes are on condition that each membership is as it was read. A redo is on condition that the group has
+    /// the version that was read, so that comes first: what a batch reads is not of one moment.
     async fn read_for(
         &self,
         store: &TenantStore,
         id: &str,
         edits: &[MemberEdit],
+        needs_redo: bool,
         deadline: Instant,
     ) -> Result<Read, AttemptError> {
         let missing = || ScimError::not_found(GROUP.name(), id);
         let is_whole = edits.iter().any(|edit| matches!(edit, MemberEdit::Replace(_) | MemberEdit::RemoveWhere(_)));
         if !is_whole {
             let wish = Wish::of(edits, &[]);
+            let is_of_version = needs_redo || wish.may_be_large();
+            let first = if is_of_version { Some(self.existing(store, GROUP, id).await?) } else { None };
             let (group, plan) = Plan::make_with_group(store, id, &wish).await?;
-            let group = group.ok_or_else(missing)?;
+            let group = first.or(group).ok_or_else(missing)?;
             let is_settled = !self.settle(store, &group, &plan.ids(), deadline).await?;
             let is_left = self.settle_leaving(store, &group, deadline).await?;
             return if is_settled && !is_left {
-                Ok(Read { group, plan, members: None })
+                Ok(Read { group, plan, members: None, is_of_version })
             } else {
                 Err(AttemptError::Moved)
             };
@@ -330,7 +341,7 @@ impl Service {
         let members = if group.member_count == 0 { Vec::new() } else { store.members(&group).await? };
         let wish = Wish::of(edits, &members);
         let plan = Plan::make(store, id, &wish, &members).await?;
-        Ok(Read { group, plan, members: Some(members) })
+        Ok(Read { group, plan, members: Some(members), is_of_version: true })
     }
 
     async fn changed_answer(
@@ -382,7 +393,8 @@ impl Service {
         self.end_redo(&store, caller, staging).await;
         // The deletion has happened. What is not swept now is rubbish that nobody can reach.
         let group = deleted?;
-        let _unswept = tokio::time::timeout(SWEEP_TIME, self.sweep_group(&store, &group, caller.deadline)).await;
+        let left = caller.finish_by.saturating_duration_since(ambient::monotonic()).min(SWEEP_TIME);
+        let _unswept = tokio::time::timeout(left, self.sweep_group(&store, &group, caller.finish_by)).await;
         Ok(())
     }
 
@@ -449,4 +461,6 @@ struct Read {
     plan: Plan,
     /// All members, when the edits need them.
     members: Option<Vec<Membership>>,
+    /// Whether the memberships were read after the group: they are then those of its version, if it still has that.
+    is_of_version: bool,
 }

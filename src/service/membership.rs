@@ -9,11 +9,16 @@ use crate::protocol::representation;
 use crate::protocol::schema::ResourceType;
 use crate::store::reads::Batch;
 use crate::store::redo::MemberChange;
+use crate::store::transaction::MAX_ACTIONS;
 use crate::store::{StoreError, Stored, TenantStore, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unknown members that an error names.
 const NAMED: usize = 20;
+/// Actions that the change of one membership takes at most: membership, mirror, member.
+const MEMBER_ACTIONS: usize = 3;
+/// Actions that the group itself usually takes at most: its item, the change record, and keys that move.
+const GROUP_ACTIONS: usize = 8;
 /// Memberships that one request may change. A body of 4 MiB names fewer; one that empties a group names none.
 pub const MAX_MEMBER_CHANGES: usize = 100_000;
 
@@ -60,6 +65,11 @@ impl Wish {
             }
         }
         Self(wish)
+    }
+
+    /// Whether it may take more actions than a transaction holds, with the change of the group itself.
+    pub(super) fn may_be_large(&self) -> bool {
+        self.0.len() * MEMBER_ACTIONS + GROUP_ACTIONS > MAX_ACTIONS
     }
 }
 

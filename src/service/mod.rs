@@ -53,8 +53,10 @@ pub struct Caller {
     pub client_request_id: String,
     /// What locations begin with.
     pub base_url: String,
-    /// When the answer must be under way.
+    /// Until when a change may be tried again.
     pub deadline: Instant,
+    /// Until when what was committed may be applied before the answer. What is left then, the sweep does.
+    pub finish_by: Instant,
     /// Counts what the request costs.
     pub meter: Meter,
     /// The quirks that fired.
@@ -86,6 +88,7 @@ impl Caller {
             client_request_id: String::new(),
             base_url: String::new(),
             deadline,
+            finish_by: deadline + redo::FINISH_TIME,
             meter: Meter::default(),
             quirks: Quirks::default(),
             skipped_members: BTreeSet::new(),

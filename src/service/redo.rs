@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 const AT_ONCE: usize = 8;
 /// Groups that a deleted member is taken out of in one transaction: three actions each.
 const LEFT_TOGETHER: usize = 30;
-/// How long after its deadline a request goes on with what it has committed. What is left then, the sweep finishes.
-const FINISH_TIME: Duration = Duration::from_secs(4);
+/// How long after its deadline whoever has no other limit goes on with what was committed.
+pub(super) const FINISH_TIME: Duration = Duration::from_secs(4);
 
 /// A resource by type and id.
 pub(super) type Resource = (ResourceType, String);
@@ -44,6 +44,8 @@ pub(super) struct Staging {
     marked: BTreeSet<Resource>,
     /// Where its chunks begin.
     chunks: Vec<String>,
+    /// Whether one transaction turned out to be too small, so that the version is read before the members are.
+    pub(super) is_needed: bool,
 }
 
 impl Service {
@@ -129,7 +131,7 @@ impl Service {
             }
         }
         let redo = Redo::new(kind, subject);
-        *staging = Staging { redo: Some(redo.clone()), ..Staging::default() };
+        *staging = Staging { redo: Some(redo.clone()), is_needed: staging.is_needed, ..Staging::default() };
         Ok(redo)
     }
 
@@ -141,7 +143,7 @@ impl Service {
     /// clears what was staged when not. It fails in silence, as the answer does not hang on it: the sweep does the rest.
     pub(super) async fn end_redo(&self, store: &TenantStore, caller: &mut Caller, staging: Staging) {
         let Some(redo) = staging.redo else { return };
-        let deadline = caller.deadline + FINISH_TIME;
+        let deadline = caller.finish_by;
         let left = deadline.saturating_duration_since(ambient::monotonic());
         let is_ended = matches!(tokio::time::timeout(left, self.end(store, &redo, deadline)).await, Ok(Ok(())));
         caller.redo = Some(if is_ended { "ended" } else { "left to the sweep" });

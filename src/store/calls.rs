@@ -6,6 +6,7 @@ use super::error::{CommitError, StoreError};
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
 use super::transaction::{Action, Refusal, names, placeholders as value_placeholders};
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -260,7 +261,10 @@ impl TenantStore {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     cancelled_because(cancelled.cancellation_reasons(), &refusals)
                 }
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => CommitError::Moved,
+                // Whether it happens is not known, and to decide anew could find the own change and call it another's.
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
+                    StoreError::Unavailable("TransactWriteItems: still under way".into()).into()
+                }
                 _ => CommitError::Store(store_error("TransactWriteItems", &error)),
             }),
         }
@@ -382,10 +386,9 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// The error of a call, without the item values that a service message could hold.
-pub(super) fn store_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
+pub(super) fn store_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
 {
     let SdkError::ServiceError(service) = error else {
         return StoreError::Unavailable(format!("{operation}: {}", innermost(error)));
@@ -393,12 +396,12 @@ where
     let code = service.err().code().unwrap_or("unknown");
     let message = service.err().message().unwrap_or("no message");
     match code {
-        "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
-            StoreError::Throttled(format!("{operation}: {code}"))
-        }
-        "InternalServerError" | "ServiceUnavailable" | "InternalFailure" => {
-            StoreError::Unavailable(format!("{operation}: {code}"))
-        }
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TransactionConflictException" => StoreError::Throttled(format!("{operation}: {code}")),
+        // Its own failures have many names: InternalServerError, ServiceUnavailable, InternalFailure, …
+        _ if service.raw().status().is_server_error() => StoreError::Unavailable(format!("{operation}: {code}")),
         _ => StoreError::Refused { operation, message: format!("{code}: {message}") },
     }
 }

@@ -3,8 +3,8 @@
 mod breaker;
 mod check;
 mod commands;
-mod guards;
-mod log;
+pub mod guards;
+pub mod log;
 mod reprovision;
 mod restore;
 mod story;

@@ -41,11 +41,13 @@ impl Seen {
 /// first request reaches it, as on Lambda: many tests start many processes that serve one request each.
 pub fn functions(config: &Config, store: &Store, seen: &Seen) -> Router {
     let made: Arc<[(Route, OnceLock<Router>)]> = Route::ALL.map(|route| (route, OnceLock::new())).into();
-    let (config, store, seen) = (config.clone(), store.clone(), seen.clone());
+    // The router copies what a handler holds for each request.
+    let shared = Arc::new((config.clone(), store.clone(), seen.clone()));
     Router::new().fallback(async move |request: Request<Body>| {
         let handler = TEMPLATE.handler_of(request.method().as_str(), request.uri().path());
         let (route, function) = made.iter().find(|(route, _)| route.name() == handler).expect("a route");
-        let make = || router(&Api::new(config.clone(), as_function(&store, handler, &seen)), &[*route]);
+        let (config, store, seen) = &*shared;
+        let make = || router(&Api::new(config.clone(), as_function(store, handler, seen)), &[*route]);
         function.get_or_init(make).clone().oneshot(request).await
     })
 }

@@ -78,6 +78,16 @@ impl App {
         Self { router, store, config, seen, engine }
     }
 
+    /// A service provider over what `http_client` leads to.
+    pub async fn over(http_client: SharedHttpClient, variables: &[(&str, &str)]) -> Self {
+        let config = config(variables, "scimlet-test", Some("http://127.0.0.1:1"));
+        let settings = connect(&config.table).await.client().config().to_builder().http_client(http_client);
+        let store = Store::new(Client::from_conf(settings.build()), &config.table.name);
+        store.create_table_if_missing().await.unwrap();
+        let seen = Seen::default();
+        Self { router: functions(&config, &store, &seen), store, config, seen, engine: None }
+    }
+
     /// Its table with the rights of the function that has this handler.
     pub fn store_of(&self, handler: &str) -> Store {
         as_function(&self.store, handler, &self.seen)

@@ -38,6 +38,7 @@ mod search;
 mod seed;
 mod serve;
 mod settings;
+mod simulation;
 mod sort;
 mod template;
 mod verify;

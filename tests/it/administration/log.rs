@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 /// What the log says there is: resources by type and id, and members by group, each as a record names it.
 #[derive(Debug, Default, PartialEq)]
-struct World {
-    resources: BTreeMap<(String, String), Map<String, Value>>,
-    members: BTreeMap<(String, String), (String, Option<String>)>,
+pub struct World {
+    pub resources: BTreeMap<(String, String), Map<String, Value>>,
+    pub members: BTreeMap<(String, String), (String, Option<String>)>,
 }
 
 impl World {
@@ -45,13 +45,20 @@ impl World {
         resource.extend(after);
     }
 
-    fn replayed(records: &[Record]) -> Self {
+    pub fn replayed(records: &[Record]) -> Self {
         let mut world = Self::default();
         records.iter().for_each(|record| world.apply(record));
         world
     }
 
-    async fn of_table(app: &App) -> Self {
+    /// Without the memberships of groups that are gone, which a crash may leave: they show nowhere.
+    pub fn without_deleted(mut self) -> Self {
+        let Self { resources, members } = &mut self;
+        members.retain(|(group, _), _| resources.contains_key(&("Group".into(), group.clone())));
+        self
+    }
+
+    pub async fn of_table(app: &App) -> Self {
         let mut world = Self::default();
         for ((pk, sk), item) in app.dump().await {
             let rest = pk.strip_prefix("T#default#").unwrap_or_default().to_owned();

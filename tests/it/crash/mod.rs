@@ -54,7 +54,7 @@ enum Touch {
 const TOUCHES: [Touch; 3] = [Touch::Patch, Touch::Put, Touch::Again];
 
 /// Clears what requests left behind that never happened, as the operator's sweep does.
-async fn sweep(app: &App) {
+pub async fn sweep(app: &App) {
     let api = Api::new(app.config.clone(), app.store_of("sweep"));
     let swept = scimlet::http::sweep(&api, Duration::from_secs(60), Duration::ZERO).await.unwrap();
     assert_eq!((swept.under_way, swept.left), (0, 0));
@@ -115,7 +115,7 @@ async fn at_every_call(
 
 /// Asserts that the table does not contradict itself. The memberships of a deleted group are reachable from nowhere; a
 /// crash leaves those that its request did not come to.
-async fn is_intact_but_for_deleted_groups(app: &App) {
+pub async fn is_intact_but_for_deleted_groups(app: &App) {
     let mut dump = app.dump().await;
     let is_deleted = |tenant: &str, id: &str| dump.contains_key(&(format!("T#{tenant}#GONE#GROUP"), id.to_owned()));
     let is_left = |(pk, sk): &&(String, String)| match pk.split('#').collect::<Vec<_>>()[..] {

@@ -3,12 +3,29 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is their one home")]
 
+#[cfg(feature = "local")]
+mod repeatable;
+
+#[cfg(feature = "local")]
+pub use repeatable::{Repeatable, repeatable};
+
 use jiff::{Timestamp, TimestampRound, Unit};
 use std::time::{Duration, Instant};
+
+/// What a seed says in place of the clock or the system, where there is one: in a test that can be repeated.
+macro_rules! unless_seeded {
+    ($take:expr) => {
+        #[cfg(feature = "local")]
+        if let Some(taken) = repeatable::seeded($take) {
+            return taken;
+        }
+    };
+}
 
 /// The time of day in UTC, to the millisecond: what `meta.created` shows.
 #[must_use]
 pub fn now() -> Timestamp {
+    unless_seeded!(|source| source.now());
     let now = Timestamp::now();
     now.round(TimestampRound::new().smallest(Unit::Millisecond)).unwrap_or(now)
 }
@@ -16,24 +33,28 @@ pub fn now() -> Timestamp {
 /// A clock that only goes forward, for durations and deadlines.
 #[must_use]
 pub fn monotonic() -> Instant {
+    unless_seeded!(|_| tokio::time::Instant::now().into_std());
     Instant::now()
 }
 
 /// A fresh resource id: `UUIDv4`, opaque and uniformly spread.
 #[must_use]
 pub fn new_id() -> String {
+    unless_seeded!(|source| source.new_id());
     uuid::Uuid::new_v4().to_string()
 }
 
 /// A fresh id that sorts by time: `UUIDv7`.
 #[must_use]
 pub fn new_time_ordered_id() -> String {
+    unless_seeded!(|source| source.new_time_ordered_id());
     uuid::Uuid::now_v7().to_string()
 }
 
 /// A random part of `longest`, to spread retries.
 #[must_use]
 pub fn jitter(longest: Duration) -> Duration {
+    unless_seeded!(|source| source.part(longest));
     longest.mul_f64(f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX))
 }
 
@@ -44,7 +65,7 @@ pub fn jitter(longest: Duration) -> Duration {
 /// When the system has no randomness to give.
 pub fn random_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)?;
+    fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -52,7 +73,15 @@ pub fn random_token() -> Result<String, getrandom::Error> {
 #[must_use]
 pub fn nonce() -> Option<[u8; 12]> {
     let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes).ok().map(|()| bytes)
+    fill(&mut bytes).ok().map(|()| bytes)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), getrandom::Error> {
+    unless_seeded!(|source| {
+        source.fill(bytes);
+        Ok(())
+    });
+    getrandom::fill(bytes)
 }
 
 /// An environment variable; an empty one counts as unset.

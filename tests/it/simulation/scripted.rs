@@ -1,0 +1,179 @@
+//! One thing that goes wrong at one moment.
+
+use super::engine::{Call, Engine, Wire, http_client};
+use crate::administration::records;
+use crate::crash::is_intact_but_for_deleted_groups;
+use crate::harness::{App, TOKEN};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// An engine, and what is done with each call, by its number and its text.
+#[derive(Clone)]
+struct Scripted<F>(Engine, F, Arc<AtomicUsize>);
+
+/// What becomes of a call.
+enum Step {
+    Answered,
+    /// Answered after this time.
+    After(Duration),
+    /// Carried out, and answered with this status and body.
+    Told(u16, &'static str),
+    /// Not carried out, and answered so.
+    Refused(u16, &'static str),
+}
+
+impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for Scripted<F> {
+    async fn call(&self, call: Call) -> Result<HttpResponse, ConnectorError> {
+        let number = self.2.fetch_add(1, Ordering::Relaxed);
+        let text = String::from_utf8(call.body.clone()).unwrap();
+        let told = |status: u16, body: &str| Ok(HttpResponse::new(status.try_into().unwrap(), body.to_owned().into()));
+        match (self.1)(number, &call.operation, &text) {
+            Step::Answered => {}
+            Step::After(time) => tokio::time::sleep(time).await,
+            Step::Told(status, body) => {
+                self.0.answer(&call);
+                return told(status, body);
+            }
+            Step::Refused(status, body) => return told(status, body),
+        }
+        Ok(self.0.answer(&call).into())
+    }
+}
+
+const IN_PROGRESS: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException"}"#;
+
+/// A service provider on an engine that answers, and another one on it to which this happens.
+async fn failing(script: impl Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static) -> (App, App) {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let failing = app.beside(|_| http_client(Scripted(engine, script, Arc::default())));
+    (app, failing)
+}
+
+fn add(ids: &[String]) -> Value {
+    json!([{ "op": "add", "path": "members", "value": ids.iter().map(|id| json!({ "value": id })).collect::<Vec<_>>() }])
+}
+
+/// What a batch reads is not of one moment: the group is read late, with the version that another request gave it by
+/// adding one of the members that were read before.
+#[tokio::test(start_paused = true)]
+async fn a_large_change_counts_no_member_twice_that_another_request_adds_while_it_reads() {
+    let (app, failing) = failing(|_, operation, text| match operation {
+        "BatchGetItem" if text.contains("#GROUP\"") => Step::After(Duration::from_millis(200)),
+        _ => Step::Answered,
+    })
+    .await;
+    let mut users = Vec::new();
+    for number in 0..60 {
+        users.push(app.user(&format!("u{number}@example.com")).await);
+    }
+    let group = app.group("Team", &[]).await;
+    let path = format!("/Groups/{group}");
+    let large = async { failing.operations(&path, add(&users)).await.expect(204) };
+    let small = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        app.operations(&path, add(&users[..3])).await.expect(204)
+    };
+    futures_util::future::join(large, small).await;
+    assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 60);
+    is_intact_but_for_deleted_groups(&app).await;
+}
+
+/// The answer that says nothing of what becomes of a transaction is passed on as that.
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_stays_under_way_is_neither_done_nor_refused() {
+    let (app, failing) = failing(|_, operation, _| match operation {
+        "TransactWriteItems" => Step::Told(400, IN_PROGRESS),
+        _ => Step::Answered,
+    })
+    .await;
+    let user = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann@example.com" });
+    let answer = failing.post("/Users", user).await;
+    answer.is_error(503, None);
+    assert_eq!(answer.headers["retry-after"], "10");
+    // It was, and the client that repeats the request finds it.
+    let found = app.find("/Users", "userName eq \"ann@example.com\"").await.expect(200).ids();
+    assert_eq!((found.len(), records(&app, "default").await.len()), (1, 1));
+    let deleted = failing.delete(&format!("/Users/{}", found[0])).await;
+    deleted.is_error(503, None);
+    app.get(&format!("/Users/{}", found[0])).await.is_error(404, None);
+}
+
+/// A table that takes seconds for each call: the request ends in time, with a SCIM error, and has changed all or nothing.
+#[tokio::test(start_paused = true)]
+async fn a_slow_table_is_answered_for_in_time() {
+    let (app, failing) = failing(|_, _, _| Step::After(Duration::from_millis(4_500))).await;
+    let mut users = Vec::new();
+    for number in 0..150 {
+        users.push(app.user(&format!("u{number}@example.com")).await);
+    }
+    let group = app.group("Team", &[]).await;
+    let path = format!("/Groups/{group}");
+    for (method, body) in [("PATCH", add(&users)), ("GET", Value::Null)] {
+        let began = tokio::time::Instant::now();
+        let answer = match body {
+            Value::Null => failing.get("/Users?filter=title+pr&sortBy=title").await,
+            operations => failing.operations(&path, operations).await,
+        };
+        let took = began.elapsed();
+        assert!(took <= Duration::from_secs(25), "{method}: {took:?}");
+        assert!(matches!(answer.status, 200 | 204 | 503), "{method}: {}", answer.text);
+    }
+    crate::crash::sweep(&app).await;
+    is_intact_but_for_deleted_groups(&app).await;
+    let members = app.get(&path).await.expect(200).body["members"].as_array().map_or(0, Vec::len);
+    assert!(members == 0 || members == 150, "{members} members");
+}
+
+/// Every error that DynamoDB documents for an overload or a failure of its own is one that the client may wait out.
+#[tokio::test(start_paused = true)]
+async fn what_dynamodb_fails_of_itself_is_429_or_503() {
+    const CASES: [(&str, u16, u16); 5] = [
+        (r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#, 400, 429),
+        (r#"{"__type":"com.amazon.coral.availability#ThrottlingException"}"#, 400, 429),
+        (r#"{"__type":"com.amazonaws.dynamodb.v20120810#RequestLimitExceeded"}"#, 400, 429),
+        (r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#, 500, 503),
+        (r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException"}"#, 503, 503),
+    ];
+    for (body, status, expected) in CASES {
+        let (app, failing) = failing(move |_, _, _| Step::Refused(status, body)).await;
+        let id = app.user("ann@example.com").await;
+        let operations = json!([{ "op": "replace", "path": "title", "value": "Head" }]);
+        for answer in [
+            failing.get(&format!("/Users/{id}")).await,
+            failing.get("/Users").await,
+            failing.find("/Users", "userName eq \"ann@example.com\"").await,
+            failing.operations(&format!("/Users/{id}"), operations).await,
+            failing.delete(&format!("/Users/{id}")).await,
+        ] {
+            answer.is_error(expected, None);
+            let seconds = answer.headers["retry-after"].to_str().unwrap().parse::<u32>();
+            assert!(seconds.is_ok_and(|seconds| seconds > 0), "{body}");
+        }
+    }
+}
+
+/// A function that is given little time answers within it: half a second before it is ended.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_lambda_gives_a_function_is_the_time_of_a_request() {
+    let (_, failing) = failing(|_, _, _| Step::After(Duration::from_millis(2_600))).await;
+    let event = include_str!("../../../events/users-list.json").replace("local-invoke-token", TOKEN);
+    for (milliseconds, status) in [(3_000, 503), (20_000, 200)] {
+        let now = scimlet::ambient::now().as_millisecond() as u64;
+        let mut context = lambda_http::Context::default();
+        context.deadline = now + milliseconds;
+        let mut event: Value = serde_json::from_str(&event).unwrap();
+        event["rawQueryString"] = "filter=title+pr".into();
+        let event = serde_json::from_value(event).unwrap();
+        let began = tokio::time::Instant::now();
+        let router = failing.router.clone();
+        let answer = scimlet::lambda::answer(router, lambda_http::LambdaEvent::new(event, context)).await.unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        assert_eq!(answer["statusCode"], status, "{answer}");
+        assert!(began.elapsed() < Duration::from_millis(milliseconds - 400), "{:?}", began.elapsed());
+    }
+}

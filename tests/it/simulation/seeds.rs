@@ -1,0 +1,1 @@
+//! Runs that found something once.
