@@ -18,7 +18,7 @@ use crate::protocol::schema::ResourceType;
 use crate::protocol::{Object, patch, validation};
 use crate::store::redo::{Kind, Redo};
 use crate::store::transaction::{GroupTouch, MAX_ACTIONS};
-use crate::store::{Stored, TenantStore};
+use crate::store::{CommitError, Stored, TenantStore};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -89,8 +89,16 @@ impl Service {
                     transaction.log(&record);
                     transaction.commit_redo(&redo, &at);
                 }
-                transaction.commit().await?;
-                Ok(self.group_answer(caller, &group, plan.after(&[]), projection))
+                match transaction.commit().await {
+                    // Nobody else makes this id: an attempt that nobody heard the answer of has created it.
+                    Err(CommitError::Moved) if store.resource(GROUP, &id).await?.is_some() => {
+                        Ok(self.get_group(caller, &id, projection).await?)
+                    }
+                    other => {
+                        other?;
+                        Ok(self.group_answer(caller, &group, plan.after(&[]), projection))
+                    }
+                }
             }
             .await;
             match retry.settled(attempt).await {
@@ -372,16 +380,19 @@ impl Service {
         let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
+        let mut was_there = false;
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let group = self.existing(&store, GROUP, id).await?;
+                let Some(group) = self.left_to_delete(&store, GROUP, id, &mut was_there).await? else {
+                    return Ok(None);
+                };
                 preconditions.check(&group.meta)?;
                 if group.member_count > 0 {
                     self.guard_members_of(&store, &group).await?;
                     self.admit(&store, caller, &mut loss, Lost::memberships(group.member_count)).await?;
                 }
                 self.delete_member(&store, caller, &group, &mut staging).await?;
-                Ok(group)
+                Ok(Some(group))
             }
             .await;
             match retry.settled(attempt).await {
@@ -392,7 +403,7 @@ impl Service {
         };
         self.end_redo(&store, caller, staging).await;
         // The deletion has happened. What is not swept now is rubbish that nobody can reach.
-        let group = deleted?;
+        let Some(group) = deleted? else { return Ok(()) };
         let left = caller.finish_by.saturating_duration_since(ambient::monotonic()).min(SWEEP_TIME);
         let _unswept = tokio::time::timeout(left, self.sweep_group(&store, &group, caller.finish_by)).await;
         Ok(())

@@ -70,6 +70,8 @@ impl Service {
                     Err(CommitError::Taken { attribute, holder: Some(holder) }) if attribute == USER_NAME => {
                         self.instead_of(&store, caller, &holder, &user, projection).await.map(Some)
                     }
+                    // Nobody else makes this id: an attempt that nobody heard the answer of has created it.
+                    Err(CommitError::Moved) if store.resource(USER, &user.meta.id).await?.is_some() => Ok(None),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -207,9 +209,10 @@ impl Service {
         let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
+        let mut was_there = false;
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let user = self.existing(&store, USER, id).await?;
+                let Some(user) = self.left_to_delete(&store, USER, id, &mut was_there).await? else { return Ok(()) };
                 preconditions.check(&user.meta)?;
                 self.guard_deletion(&user)?;
                 self.admit(&store, caller, &mut loss, Lost::deleted_user()).await?;

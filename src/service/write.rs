@@ -80,4 +80,21 @@ impl Service {
             None => Err(crate::protocol::error::ScimError::not_found(resource_type.name(), id).into()),
         }
     }
+
+    /// A resource that is to be deleted, or 404 for one that is not there. `None` for one that was: an attempt of which
+    /// nobody heard the answer has deleted it, or somebody else has.
+    pub(super) async fn left_to_delete(
+        &self,
+        store: &TenantStore,
+        resource_type: ResourceType,
+        id: &str,
+        was_there: &mut bool,
+    ) -> Result<Option<Stored>, ServiceError> {
+        if *was_there {
+            return Ok(store.resource(resource_type, id).await?);
+        }
+        let found = self.existing(store, resource_type, id).await?;
+        *was_there = true;
+        Ok(Some(found))
+    }
 }

@@ -146,7 +146,7 @@ impl Transaction<'_> {
     }
 
     /// Deletes a resource with its keys, counts it down and leaves a tombstone until `expires_at`. Conditions: it has the
-    /// version that was read, and was added to no group since.
+    /// version that was read, was added to no group since, and no intent that adds it was staged, applied or cleared.
     pub fn delete_resource(
         &mut self,
         stored: &Stored,
@@ -162,6 +162,13 @@ impl Transaction<'_> {
         } else {
             condition.push_str(" AND #joins = :joins");
             values.push(("joins", n(stored.joins)));
+        }
+        if stored.marks.joining.is_empty() {
+            condition.push_str(" AND attribute_not_exists(#joining)");
+        } else {
+            condition.push_str(" AND #joining = :joining");
+            let marks = stored.marks.joining.iter().map(ToString::to_string).collect();
+            values.push(("joining", AttributeValue::Ss(marks)));
         }
         self.delete(&self.key(stored), Some(&condition), values, Refusal::Moved);
         for value in indexed {

@@ -200,6 +200,7 @@ async fn state(app: &App) -> BTreeSet<String> {
     let mut left = BTreeSet::new();
     for ((pk, sk), item) in dump {
         let mut item = item;
+        item.sort_all_objects();
         let attributes = item.as_object_mut().unwrap();
         for name in [
             "PK",
@@ -222,6 +223,10 @@ async fn state(app: &App) -> BTreeSet<String> {
             // Those of a record that was never written are rubbish that expires.
             "LOG" if sk.contains('#') => continue,
             "LOG" => {
+                if attributes["operation"] == "stop" {
+                    // The note of the breaker, which is no change of a resource, is written after it has stopped something.
+                    continue;
+                }
                 changes.push(item.to_string());
                 continue;
             }

@@ -50,8 +50,16 @@ const IN_PROGRESS: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#Transac
 async fn failing(script: impl Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static) -> (App, App) {
     let engine = Engine::new();
     let app = App::over(http_client(engine.clone()), &[]).await;
-    let failing = app.beside(|_| http_client(Scripted(engine, script, Arc::default())));
+    let failing = scripted(&app, &engine, script);
     (app, failing)
+}
+
+fn scripted(
+    app: &App,
+    engine: &Engine,
+    script: impl Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static,
+) -> App {
+    app.beside(|_| http_client(Scripted(engine.clone(), script, Arc::default())))
 }
 
 fn add(ids: &[String]) -> Value {
@@ -80,6 +88,37 @@ async fn a_large_change_counts_no_member_twice_that_another_request_adds_while_i
     };
     futures_util::future::join(large, small).await;
     assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 60);
+    is_intact_but_for_deleted_groups(&app).await;
+}
+
+/// An intent is applied while a member of it is being deleted: between the reads of the member's memberships and of the
+/// groups that the intents of its marks belong to.
+#[tokio::test(start_paused = true)]
+async fn who_is_deleted_while_an_intent_adds_it_is_no_member_of_anything() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let deleting = scripted(&app, &engine, |_, operation, text| match operation {
+        "BatchGetItem" if text.contains("#GROUP\"") => Step::After(Duration::from_millis(600)),
+        _ => Step::Answered,
+    });
+    let mut users = Vec::new();
+    for number in 0..60 {
+        users.push(app.user(&format!("u{number}@example.com")).await);
+    }
+    let path = format!("/Groups/{}", app.group("Team", &[]).await);
+    let adding = scripted(&app, &engine, |_, operation, text| match operation {
+        // A chunk is applied.
+        "TransactWriteItems" if text.contains("#INTENT#") => Step::After(Duration::from_millis(400)),
+        _ => Step::Answered,
+    });
+    let large = async { adding.operations(&path, add(&users)).await.expect(204) };
+    let deletion = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        deleting.delete(&format!("/Users/{}", users[7])).await.expect(204)
+    };
+    futures_util::future::join(large, deletion).await;
+    assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 59);
+    crate::crash::sweep(&app).await;
     is_intact_but_for_deleted_groups(&app).await;
 }
 
