@@ -3,6 +3,7 @@
 mod breaker;
 mod check;
 mod commands;
+mod ends;
 mod guards;
 mod log;
 mod reprovision;
