@@ -40,14 +40,14 @@ pub fn monotonic() -> Instant {
 /// A fresh resource id: `UUIDv4`, opaque and uniformly spread.
 #[must_use]
 pub fn new_id() -> String {
-    unless_seeded!(|source| source.new_id());
+    unless_seeded!(repeatable::Source::new_id);
     uuid::Uuid::new_v4().to_string()
 }
 
 /// A fresh id that sorts by time: `UUIDv7`.
 #[must_use]
 pub fn new_time_ordered_id() -> String {
-    unless_seeded!(|source| source.new_time_ordered_id());
+    unless_seeded!(repeatable::Source::new_time_ordered_id);
     uuid::Uuid::now_v7().to_string()
 }
 

@@ -90,8 +90,7 @@ impl Config {
     ///
     /// The first variable that cannot be used, and what it should hold.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let flag = |name: &'static str, default: bool| flag(name, variable(name), default);
-        let table_tokens = flag("SCIM_TABLE_TOKENS", true)?;
+        let table_tokens = Self::takes_table_tokens(&variable)?;
         let base_url = variable("SCIM_BASE_URL").map(|url| url.trim_end_matches('/').to_owned());
         // RFC 7644 section 1.3: what is issued is made by adding to it, so it has no query.
         let is_base = |url: &str| {
@@ -101,16 +100,34 @@ impl Config {
             return Err(ConfigError::BaseUrl(url.clone()));
         }
         Ok(Self {
-            enabled: flag("SCIM_ENABLED", true)?,
+            enabled: Self::is_enabled(&variable)?,
             tokens: Tokens::read(&variable, table_tokens)?,
             table_tokens,
             base_url,
-            server_timing: flag("SCIM_SERVER_TIMING", false)?,
+            server_timing: flag("SCIM_SERVER_TIMING", variable("SCIM_SERVER_TIMING"), false)?,
             schemas: read_schemas(&variable)?,
             quirks: Self::reads_quirks(&variable)?,
             settings: Settings::read(&variable)?,
             table: Table::read(&variable),
         })
+    }
+
+    /// `SCIM_ENABLED`, as [`Config::read`] reads it.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither true nor false.
+    pub fn is_enabled(variable: impl Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+        flag("SCIM_ENABLED", variable("SCIM_ENABLED"), true)
+    }
+
+    /// `SCIM_TABLE_TOKENS`, as [`Config::read`] reads it.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither true nor false.
+    pub fn takes_table_tokens(variable: impl Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+        flag("SCIM_TABLE_TOKENS", variable("SCIM_TABLE_TOKENS"), true)
     }
 
     /// `SCIM_QUIRKS`, as [`Config::read`] reads it.

@@ -139,18 +139,15 @@ pub fn is_label(label: &str) -> bool {
     is_name(label, b"._-")
 }
 
-/// Whether this is a day as it is written in a token's entry: `2027-01-31`.
+/// Whether this is a day of the calendar as it is written in a token's entry: `2027-01-31`.
 #[must_use]
 pub fn is_day(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u8>().ok());
-    bytes.len() == 10
-        && bytes
-            .iter()
+    let is_written = text.len() == 10
+        && text
+            .bytes()
             .enumerate()
-            .all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() })
-        && number(5, 7).is_some_and(|month| (1..=12).contains(&month))
-        && number(8, 10).is_some_and(|day| (1..=31).contains(&day))
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    is_written && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 fn digest_bytes(digits: &str) -> Option<[u8; 32]> {
@@ -200,6 +197,8 @@ mod tests {
             (format!("entra:{DIGEST}:write"), "stand only read and until"),
             (format!("entra:{DIGEST}:until=tomorrow"), "until is no day"),
             (format!("entra:{DIGEST}:until=2027-13-01"), "until is no day"),
+            (format!("entra:{DIGEST}:until=2027-02-31"), "until is no day"),
+            (format!("entra:{DIGEST}:until=20270131"), "until is no day"),
         ];
         for (entry, expected) in cases {
             let error = read(&entry).unwrap_err().to_string();

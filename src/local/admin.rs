@@ -123,7 +123,8 @@ impl Admin {
         gone.into_iter().max_by(|one, other| one.1.deleted.cmp(&other.1.deleted)).map(|(id, _)| id).ok_or_else(|| {
             let attribute = name_attribute(resource_type);
             format!(
-                "The tenant '{}' has, and had, no {} with the id or {attribute} '{name}'.",
+                "The tenant '{}' has no {} with the id or {attribute} '{name}', and none was deleted that had it. One that \
+                 was renamed has the new name; `scimlet log` shows both.",
                 self.tenant,
                 resource_type.name()
             )

@@ -1,7 +1,7 @@
 //! `scimlet log`: the change log, for a person and for a program.
 
 use super::admin::Admin;
-use super::columns::cut;
+use super::columns::{cut, plain};
 use super::listing::names;
 use crate::protocol::schema::ResourceType;
 use crate::store::log::Record;
@@ -43,14 +43,15 @@ impl Wanted {
     }
 }
 
-/// The records, in order of time.
+/// The records, in order of time, and the time of the last one that was looked at, wanted or not.
 ///
 /// # Errors
 ///
 /// What the table said, in a sentence.
-pub async fn records(admin: &Admin, wanted: &Wanted) -> Result<Vec<Record>, String> {
-    let mut found = Vec::new();
+pub async fn records(admin: &Admin, wanted: &Wanted) -> Result<(Vec<Record>, Option<String>), String> {
+    let (mut found, mut last) = (Vec::new(), None);
     let visit = |record: Record| {
+        last = Some(record.at.clone());
         if wanted.has(&record) {
             found.push(record);
         }
@@ -58,7 +59,7 @@ pub async fn records(admin: &Admin, wanted: &Wanted) -> Result<Vec<Record>, Stri
     };
     let store = admin.store(&Meter::default());
     store.records(&wanted.since, &wanted.until, visit).await.map_err(|error| error.to_string())?;
-    Ok(found)
+    Ok((found, last))
 }
 
 /// A record for a program: one line of JSON.
@@ -145,8 +146,11 @@ pub fn line(record: &Record, names: &Names, width: Option<usize>) -> String {
     let changes = changes(&record.changes);
     let line =
         format!("{}  {:12}  {:8}  {kind:7}  {name}  {changes}{quirks}", record.at, record.actor, record.operation);
-    let line = line.trim_end();
-    width.map_or_else(|| line.to_owned(), |width| cut(line, width))
+    let line = plain(line.trim_end());
+    match width {
+        Some(width) => cut(&line, width),
+        None => line,
+    }
 }
 
 /// `active: true -> false; members: +2 -1`.

@@ -148,6 +148,16 @@ pub async fn show(admin: &Admin, resource_type: ResourceType, name: &str) -> Res
     Ok(shown)
 }
 
+/// Whether a user is the application's own.
+///
+/// # Errors
+///
+/// What the table said, in a sentence.
+pub async fn is_unmanaged(admin: &Admin, id: &str) -> Result<bool, String> {
+    let found = admin.store(&Meter::default()).resource(ResourceType::User, id).await;
+    Ok(found.map_err(|error| error.to_string())?.is_some_and(|stored| stored.is_unmanaged))
+}
+
 async fn name_members(admin: &Admin, members: &mut [Value]) -> Result<(), String> {
     let key = |member: &Value| {
         let is_group = member["type"] == "Group";

@@ -21,6 +21,13 @@ pub fn count(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
+/// `1 member`, `1,234 members`.
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(number))
+}
+
 /// `1,234.5`.
 #[must_use]
 pub fn units(number: f64) -> String {

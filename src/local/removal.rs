@@ -91,14 +91,16 @@ pub async fn run(
         let some = next(admin, resource_type, after.as_deref(), guards).await?;
         let Some(last) = some.last() else { break };
         after = Some(last.id.clone());
-        let going = some.iter().filter(|candidate| candidate.verdict == Verdict::Goes);
-        removed.stay += some.iter().filter(|candidate| candidate.verdict != Verdict::Goes).count() as u64;
-        let deletions = going.take_while(|_| !stop.load(Ordering::Relaxed)).map(|candidate| async move {
-            let done = admin.service.remove(&mut admin.caller(), resource_type, &candidate.id).await;
-            done.map_err(|error| format!("{} '{}': {error}", resource_type.name(), candidate.id))
-        });
-        let deletions: Vec<_> = deletions.collect();
-        let mut deletions = stream::iter(deletions).buffer_unordered(AT_ONCE);
+        let going: Vec<&Candidate> = some.iter().filter(|candidate| candidate.verdict == Verdict::Goes).collect();
+        removed.stay += (some.len() - going.len()) as u64;
+        // Lazily: what is not begun when it is stopped is not begun.
+        let mut deletions = stream::iter(&going)
+            .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)))
+            .map(|candidate| async {
+                let done = admin.service.remove(&mut admin.caller(), resource_type, &candidate.id).await;
+                done.map_err(|error| format!("{} '{}': {error}", resource_type.name(), candidate.id))
+            })
+            .buffer_unordered(AT_ONCE);
         while let Some(done) = deletions.next().await {
             bar.inc(1);
             match done {
@@ -113,7 +115,7 @@ pub async fn run(
         }
     }
     bar.finish_and_clear();
-    removed.is_stopped = stop.load(Ordering::Relaxed);
+    removed.is_stopped = stop.load(Ordering::Relaxed) && removed.deleted + removed.left < counted.go;
     if removed.deleted + removed.left > 0 {
         let recorded =
             admin.service.record_removal(&admin.caller(), resource_type, removed.deleted, removed.left).await;

@@ -59,6 +59,21 @@ pub fn window(limits: &Breaker, now: i64) -> (i64, i64) {
 }
 
 impl Service {
+    /// Lets everything through until a time, or ends that when there is none, and records it.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub async fn let_through(&self, caller: &Caller, until: Option<jiff::Timestamp>) -> Result<(), ServiceError> {
+        let store = self.store(caller);
+        store.allow_until(until.map_or(0, jiff::Timestamp::as_second)).await?;
+        let (operation, after) = match until {
+            Some(until) => ("allow", json!({ "until": format!("{until:.3}") })),
+            None => ("guard", json!({})),
+        };
+        self.record_of_tenant(&store, caller, operation, after).await
+    }
+
     /// Counts what a request is about to take away, and refuses it when that would be too much.
     pub(super) async fn admit(
         &self,

@@ -37,7 +37,10 @@ impl Service {
                 format!("Another User '{holder}' has this 'userName'. It must be unique, in any case of letters.{why}");
             Err(AttemptError::from(ScimError::uniqueness(detail)))
         };
-        let Some(guards) = self.guards().filter(|_| !self.is_protected(&held)) else { return taken("") };
+        let Some(guards) = self.guards() else { return taken("") };
+        if self.is_protected(&held) {
+            return taken(" It is protected (SCIM_PROTECTED_USERS): provisioning reads it and never changes it.");
+        }
         if held.is_unmanaged {
             if !guards.adopt_existing {
                 return taken(

@@ -380,9 +380,14 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
     }
 }
 
+/// An error, what caused it, what caused that.
+pub(super) fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = &dyn std::error::Error> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// The first cause of an error: "Connection refused" rather than "dispatch failure".
 pub(super) fn innermost(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
+    causes(error).last().unwrap_or(error).to_string()
 }
 
 /// The error of a call, without the item values that a service message could hold.

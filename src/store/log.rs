@@ -25,6 +25,9 @@ const MAX_INLINE_BYTES: usize = 128 * 1024;
 const PART_BYTES: usize = 300 * 1024;
 /// Parts that a transaction carries beside the record; more are written before it.
 const PARTS_IN_TRANSACTION: usize = 5;
+/// How far before a time the ids of its records may begin, in ms: a record has the time of its change, and gets its id after
+/// that, by the clock of the same process, which may be put right in between.
+const ID_MARGIN_MS: i64 = 60_000;
 /// Days that are looked for at the same time when the first day of the log is.
 const DAYS_AT_ONCE: usize = 16;
 
@@ -184,7 +187,8 @@ impl TenantStore {
         Ok(flow)
     }
 
-    /// The records from one time on and before another (RFC 3339), in order of time, until `visit` breaks.
+    /// The records from one time on and before another (RFC 3339), in order of time, until `visit` breaks. What was
+    /// recorded before is not read: who follows the log asks every second.
     ///
     /// # Errors
     ///
@@ -195,9 +199,10 @@ impl TenantStore {
         until: &str,
         mut visit: impl FnMut(Record) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
+        let mut first = first_id(from);
         for day in days(from, until) {
             let flow = self
-                .records_of(&day, None, |record| {
+                .records_of(&day, first.take().as_deref(), |record| {
                     if record.at.as_str() < from || record.at.as_str() >= until {
                         return ControlFlow::Continue(());
                     }
@@ -302,6 +307,14 @@ fn record(item: &Item, parts: &[Item]) -> Result<Record, StoreError> {
     })
 }
 
+/// What sorts before the ids of all records from a time on, and not long before: an id begins with the milliseconds since
+/// 1970 at which it was made (RFC 9562 section 5.7), which is after the time that the record has.
+fn first_id(from: &str) -> Option<String> {
+    let time = from.parse::<jiff::Timestamp>().ok()?.as_millisecond() - ID_MARGIN_MS;
+    let digits = format!("{:012x}", u64::try_from(time).ok()?);
+    Some(format!("{}-{}", digits.get(..8)?, digits.get(8..12)?))
+}
+
 /// The days from one time to another, both RFC 3339, both included; none when one of them is no time.
 fn days(from: &str, until: &str) -> Vec<String> {
     let date = |time: &str| time.get(..10)?.parse::<jiff::civil::Date>().ok();
@@ -312,6 +325,15 @@ fn days(from: &str, until: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_made_at_a_time_is_read_from_that_time_on_and_one_long_before_is_not() {
+        let from = "2026-11-27T16:16:57.342Z";
+        let first = first_id(from).unwrap();
+        assert!(first.as_str() <= "01a21dcb-ae03-7163-b4f7-2820fa8d3ba1", "made in the millisecond after: {first}");
+        assert!(first.as_str() > "01a21dca-0000-7163-b4f7-2820fa8d3ba1", "made more than a minute before: {first}");
+        assert_eq!((first_id("yesterday"), first_id("1960-01-01T00:00:00Z")), (None, None));
+    }
 
     #[test]
     fn days_stand_in_order_over_the_end_of_a_year() {

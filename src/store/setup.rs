@@ -58,7 +58,7 @@ impl Store {
         match tokio::time::timeout(PROBE_TIME, read).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.explained(&error)),
-            Err(_elapsed) => Err(self.unreachable(format!("no answer in {} s", PROBE_TIME.as_secs()))),
+            Err(_elapsed) => Err(self.unreachable(&format!("no answer in {} s", PROBE_TIME.as_secs()))),
         }
     }
 
@@ -68,11 +68,11 @@ impl Store {
         R: std::fmt::Debug + 'static,
     {
         let SdkError::ServiceError(service) = error else {
-            let message = calls::innermost(error);
-            return if message.contains("credentials") {
+            // Any of them: the first cause may be that of one provider of credentials, such as a metadata service.
+            return if calls::causes(error).any(|cause| cause.to_string().contains("credentials")) {
                 SetupError::NoCredentials { table: self.table().to_owned() }
             } else {
-                self.unreachable(message)
+                self.unreachable(&calls::innermost(error))
             };
         };
         let (table, region) = (self.table().to_owned(), self.region());
@@ -87,11 +87,12 @@ impl Store {
             | "InvalidClientTokenId"
             | "MissingAuthenticationTokenException" => SetupError::Credentials { message },
             _ if code.contains("AccessDenied") => SetupError::NotAllowed { table, region, message },
-            _ => self.unreachable(format!("{code}: {message}")),
+            _ => self.unreachable(&format!("{code}: {message}")),
         }
     }
 
-    fn unreachable(&self, message: String) -> SetupError {
+    fn unreachable(&self, message: &str) -> SetupError {
+        let message = message.trim_end_matches('.').to_owned();
         SetupError::Unreachable { table: self.table().to_owned(), region: self.region(), message }
     }
 

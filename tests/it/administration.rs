@@ -3,6 +3,7 @@
 mod breaker;
 mod check;
 mod commands;
+mod ends;
 pub mod guards;
 pub mod log;
 mod reprovision;

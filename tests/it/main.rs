@@ -23,6 +23,7 @@ mod cost;
 mod crash;
 mod cursor;
 mod deployed;
+mod documents;
 mod errors;
 mod flows;
 mod guarantees;

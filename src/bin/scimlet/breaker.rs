@@ -19,11 +19,17 @@ pub enum BreakerCommand {
         duration: String,
         #[command(flatten)]
         table: TableArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// End what `allow` began
     Guard {
         #[command(flatten)]
         table: TableArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// What was taken away within the window, and whether the breaker stops more
     Status {
@@ -37,18 +43,24 @@ pub enum BreakerCommand {
 
 pub async fn run(command: BreakerCommand) -> Result<String, String> {
     match command {
-        BreakerCommand::Allow { duration, table } => {
+        BreakerCommand::Allow { duration, table, json: as_json } => {
             let duration = when::duration(&duration)?;
             let admin = table.open().await?;
             let until = ambient::now() + duration;
-            let store = admin.store(&Meter::default());
-            store.allow_until(until.as_second()).await.map_err(|error| error.to_string())?;
+            let done = admin.service.let_through(&admin.caller(), Some(until)).await;
+            done.map_err(|error| error.to_string())?;
             let until = when::written(until);
+            if as_json {
+                return Ok(format!("{:#}", json!({ "tenant": admin.tenant(), "allowedUntil": until })));
+            }
             Ok(format!("Deprovisioning of the tenant '{}' is let through until {until}.", admin.tenant()))
         }
-        BreakerCommand::Guard { table } => {
+        BreakerCommand::Guard { table, json: as_json } => {
             let admin = table.open().await?;
-            admin.store(&Meter::default()).allow_until(0).await.map_err(|error| error.to_string())?;
+            admin.service.let_through(&admin.caller(), None).await.map_err(|error| error.to_string())?;
+            if as_json {
+                return Ok(format!("{:#}", json!({ "tenant": admin.tenant(), "allowedUntil": null })));
+            }
             Ok(format!("The breaker of the tenant '{}' is on.", admin.tenant()))
         }
         BreakerCommand::Status { table, json } => {

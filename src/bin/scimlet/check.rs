@@ -1,5 +1,6 @@
 //! `scimlet check`.
 
+use crate::stop::Stop;
 use clap::{Args, ValueEnum};
 use scimlet::ambient;
 use scimlet::local::check::{Options, Provider, Trouble, run as check};
@@ -49,7 +50,8 @@ pub async fn run(arguments: CheckArgs) -> Result<(String, bool), String> {
         eprintln!("Creates, changes and deletes a user and a group called scimlet-check-… at {url}.");
     }
     let options = Options { url, token, providers, timeout: Duration::from_secs(timeout.max(1)), keep };
-    let report = check(&options).await.map_err(|trouble: Trouble| trouble.to_string())?;
+    let stop = Stop::on_interrupt();
+    let report = check(&options, stop.asked()).await.map_err(|trouble: Trouble| trouble.to_string())?;
     let text = if json { format!("{:#}", report.json()) } else { report.text() };
     Ok((text, report.is_clean()))
 }

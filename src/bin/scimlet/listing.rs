@@ -38,8 +38,19 @@ enum ListCommand {
 
 pub async fn run(resource_type: ResourceType, arguments: ListArgs) -> Result<String, String> {
     if let Some(ListCommand::Show { name, json, table }) = arguments.command {
-        let shown = listing::show(&table.open().await?, resource_type, &name).await?;
-        return Ok(if json { format!("{shown:#}") } else { listing::shown_text(&shown) });
+        let admin = table.open().await?;
+        let shown = listing::show(&admin, resource_type, &name).await?;
+        if json {
+            return Ok(format!("{shown:#}"));
+        }
+        let text = listing::shown_text(&shown);
+        let id = shown["id"].as_str().unwrap_or_default();
+        let is_own = resource_type == ResourceType::User && listing::is_unmanaged(&admin, id).await?;
+        return Ok(if is_own {
+            format!("{text}\nThe application's own: provisioning does not change it.")
+        } else {
+            text
+        });
     }
     let ListArgs { filter, limit, json, table, .. } = arguments;
     let found = listing::list(&table.open().await?, resource_type, filter.as_deref(), limit).await?;

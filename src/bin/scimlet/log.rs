@@ -25,9 +25,10 @@ pub struct LogArgs {
     /// Changes by this token
     #[arg(long, value_name = "LABEL")]
     actor: Option<String>,
-    /// From this time on: 2026-11-24T12:00:00Z, 2026-11-24, or how long ago, 2h
-    #[arg(long, default_value = "1d", value_name = "TIME")]
-    since: String,
+    /// From this time on: 2026-11-24T12:00:00Z, 2026-11-24, or how long ago, 2h. One day, or with --resource all that is
+    /// kept
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// Until this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
@@ -44,7 +45,7 @@ pub struct LogArgs {
 pub async fn run(arguments: LogArgs) -> Result<(), String> {
     let LogArgs { resource, actor, since, until, follow, json, table } = arguments;
     let now = ambient::now();
-    let since = when::written(when::time(&since, now)?);
+    let since = since.map(|since| when::time(&since, now)).transpose()?;
     let until = match &until {
         Some(until) => when::written(when::time(until, now)?),
         None => later(),
@@ -54,11 +55,16 @@ pub async fn run(arguments: LogArgs) -> Result<(), String> {
         Some(name) => Some(found(&admin, &name).await?),
         None => None,
     };
+    // Of one resource all of it: what is asked is what became of it.
+    let days = if resource.is_some() { i64::from(admin.log_days()) } else { 1 };
+    let since = when::written(since.unwrap_or(now - jiff::SignedDuration::from_hours(24 * days)));
     let mut wanted = Wanted { resource, actor, since, until };
     let mut printer = Printer { json, names: Names::default(), shown: BTreeSet::new() };
     loop {
-        let found = records(&admin, &wanted).await?;
-        let last = found.last().map(|record| record.at.clone());
+        let (found, last) = records(&admin, &wanted).await?;
+        if found.is_empty() && !follow && !json {
+            eprintln!("No change since {}. --since looks further back.", wanted.since);
+        }
         if !printer.print(&admin, found).await? || !follow {
             return Ok(());
         }

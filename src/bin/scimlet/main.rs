@@ -9,6 +9,7 @@ mod listing;
 mod log;
 mod removal;
 mod restore;
+mod said;
 mod seed;
 mod status;
 mod stop;
@@ -17,6 +18,7 @@ mod token;
 mod transfer;
 
 use clap::{Args, Parser, Subcommand};
+use said::Said;
 use scimlet::ambient;
 use scimlet::http::log_to_stderr;
 use scimlet::local::serve::{Options, ServeError, Server};
@@ -140,12 +142,12 @@ async fn main() -> ExitCode {
         }
         Some(Command::Log(arguments)) => (log::run(arguments).await, ExitCode::FAILURE),
         Some(Command::Export(arguments)) => (transfer::export(arguments).await, ExitCode::FAILURE),
-        Some(Command::Import(arguments)) => (shown(transfer::import(arguments).await), ExitCode::FAILURE),
+        Some(Command::Import(arguments)) => (told(transfer::import(arguments).await), ExitCode::FAILURE),
         Some(Command::DeleteUsers(arguments)) => {
-            (shown(removal::run(ResourceType::User, arguments).await), ExitCode::FAILURE)
+            (told(removal::run(ResourceType::User, arguments).await), ExitCode::FAILURE)
         }
         Some(Command::DeleteGroups(arguments)) => {
-            (shown(removal::run(ResourceType::Group, arguments).await), ExitCode::FAILURE)
+            (told(removal::run(ResourceType::Group, arguments).await), ExitCode::FAILURE)
         }
         Some(Command::Token(arguments)) => (shown(token::run(arguments).await), ExitCode::FAILURE),
         Some(Command::Breaker(command)) => (shown(breaker::run(command).await), ExitCode::FAILURE),
@@ -158,7 +160,8 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("scimlet: {message}");
+            // The terminal may be closed.
+            let _closed = writeln!(std::io::stderr(), "scimlet: {message}");
             failure
         }
     }
@@ -192,26 +195,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), ServeError> {
     );
     // A reader who has seen enough and closed the pipe does not end the server.
     let _closed = std::io::stdout().write_all(banner.as_bytes()).and_then(|()| std::io::stdout().flush());
-    server.run(stopped()).await
-}
-
-/// Ready at Ctrl-C, and on Unix at a termination signal.
-async fn stopped() {
-    let interrupted = async {
-        let _cannot_listen = tokio::signal::ctrl_c().await;
-    };
-    #[cfg(unix)]
-    {
-        let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return interrupted.await;
-        };
-        tokio::select! {
-            () = interrupted => {}
-            _ = terminated.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    interrupted.await;
+    server.run(stop::interrupted()).await
 }
 
 /// Prints what a command has to say. A reader who has seen enough and closed the pipe is no failure.
@@ -219,4 +203,11 @@ fn shown(done: Result<String, String>) -> Result<(), String> {
     let text = done?;
     let _closed = std::io::stdout().write_all(format!("{text}\n").as_bytes());
     Ok(())
+}
+
+/// The same of a command that may end before it is done.
+fn told(said: Result<Said, String>) -> Result<(), String> {
+    let (text, done) = said?.parts();
+    text.map_or(Ok(()), |text| shown(Ok(text)))?;
+    done
 }

@@ -4,6 +4,7 @@ use crate::ask::confirm;
 use crate::table::TableArgs;
 use clap::{Args, ValueEnum};
 use scimlet::ambient;
+use scimlet::local::progress::counted;
 use scimlet::local::when;
 use scimlet::protocol::schema::ResourceType;
 use scimlet::service::restore::Past;
@@ -81,11 +82,12 @@ pub async fn run(arguments: RestoreArgs) -> Result<String, String> {
             json!({ "id": id, "at": at, "changesSince": past.changes, "resource": kept, "related": related(&past) });
         return Ok(format!("{shown:#}"));
     }
+    let (related_to, changes) = (past.related.len() as u64, counted(past.changes as u64, "change"));
     let with = match (past.is_there, resource_type) {
-        (false, ResourceType::User) => format!("create it again and put it into {} groups", past.related.len()),
-        (false, ResourceType::Group) => format!("create it again with {} members", past.related.len()),
-        (true, ResourceType::Group) if members => format!("undo {} changes, members too", past.changes),
-        (true, _) => format!("undo {} changes of its attributes", past.changes),
+        (false, ResourceType::User) => format!("create it again and put it into {}", counted(related_to, "group")),
+        (false, ResourceType::Group) => format!("create it again with {}", counted(related_to, "member")),
+        (true, ResourceType::Group) if members => format!("undo {changes}, members too"),
+        (true, _) => format!("undo {changes} of its attributes"),
     };
     confirm(&format!("{what} as it was at {at}: {with}?"), yes)?;
     let mut caller = admin.caller();
@@ -103,7 +105,7 @@ pub async fn run(arguments: RestoreArgs) -> Result<String, String> {
     };
     let memberships = match restored.memberships {
         0 => String::new(),
-        number => format!(", with {number} memberships"),
+        number => format!(", with {}", counted(number as u64, "membership")),
     };
     Ok(format!("{what} is as it was at {at}{memberships}.{gone}"))
 }

@@ -4,7 +4,9 @@ use crate::table::TableArgs;
 use crate::{breaker, token};
 use clap::Args;
 use scimlet::ambient;
+use scimlet::config::Config;
 use scimlet::local::history::{Names, line};
+use scimlet::local::progress::{self, counted};
 use scimlet::local::status::count;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,9 +22,8 @@ pub struct StatusArgs {
 
 pub async fn run(arguments: StatusArgs) -> Result<String, String> {
     let StatusArgs { json: as_json, table } = arguments;
+    let enabled = Config::is_enabled(ambient::variable).map_err(|error| error.to_string())?;
     let admin = table.open().await?;
-    let enabled =
-        ambient::variable("SCIM_ENABLED").is_none_or(|value| !matches!(value.to_lowercase().as_str(), "0" | "false"));
     let base_url = ambient::variable("SCIM_BASE_URL");
     let counts = count(&admin, ambient::now()).await?;
     let (tokens, breaker) = (token::rows(&admin).await?, breaker::status(&admin).await?);
@@ -60,8 +61,9 @@ pub async fn run(arguments: StatusArgs) -> Result<String, String> {
     row("Base URL", base_url.as_deref().unwrap_or("as each request says (SCIM_BASE_URL is unset)"));
     row("Table", &admin.table.place);
     row("Tenant", admin.tenant());
-    row("Users", &format!("{} active, {} not", counts.users - counts.inactive, counts.inactive));
-    row("Groups", &format!("{} with {} memberships", counts.groups, counts.memberships));
+    let number = |number: usize| progress::count(number as u64);
+    row("Users", &format!("{} active, {} not", number(counts.users - counts.inactive), number(counts.inactive)));
+    row("Groups", &format!("{} with {}", number(counts.groups), counted(counts.memberships, "membership")));
     match &counts.last {
         Some(record) => {
             let mut names = Names::default();

@@ -4,7 +4,7 @@ use crate::ask::confirm;
 use crate::table::TableArgs;
 use clap::{Args, Subcommand};
 use scimlet::ambient;
-use scimlet::config::{Scope, TokenOwner, Tokens, digest, is_day, is_label};
+use scimlet::config::{Config, Scope, TokenOwner, Tokens, digest, is_day, is_label};
 use scimlet::local::admin::Admin;
 use scimlet::store::CommitError;
 use scimlet::store::keys::hex;
@@ -21,6 +21,9 @@ pub struct TokenArgs {
     /// Name of the token in the change log
     #[arg(default_value = "idp")]
     label: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -30,6 +33,9 @@ enum TokenCommand {
         /// Name of the token in the change log
         #[arg(default_value = "idp")]
         label: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Make a token and put its digest into the table: it works at once
     Create(CreateArgs),
@@ -50,11 +56,17 @@ enum TokenCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Read a token from standard input and say which one it is
     Check {
         #[command(flatten)]
         table: TableArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -68,18 +80,21 @@ struct CreateArgs {
     /// Its last day, in UTC
     #[arg(long, value_name = "YYYY-MM-DD")]
     until: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     table: TableArgs,
 }
 
 pub async fn run(arguments: TokenArgs) -> Result<String, String> {
     match arguments.command {
-        None => new(&arguments.label),
-        Some(TokenCommand::New { label }) => new(&label),
+        None => new(&arguments.label, arguments.json),
+        Some(TokenCommand::New { label, json }) => new(&label, json),
         Some(TokenCommand::Create(arguments)) => create(arguments).await,
         Some(TokenCommand::List { table, json }) => list(table.open().await?, json).await,
-        Some(TokenCommand::Revoke { label, table, yes }) => revoke(&table.open().await?, &label, yes).await,
-        Some(TokenCommand::Check { table }) => check(table).await,
+        Some(TokenCommand::Revoke { label, table, yes, json }) => revoke(&table.open().await?, &label, yes, json).await,
+        Some(TokenCommand::Check { table, json }) => check(table, json).await,
     }
 }
 
@@ -94,25 +109,50 @@ fn labelled(label: &str) -> Result<(), String> {
     Err(format!("'{label}' is no label: it has 1 to 64 letters, digits, '.', '_' and '-'."))
 }
 
-fn new(label: &str) -> Result<String, String> {
+fn new(label: &str, as_json: bool) -> Result<String, String> {
     labelled(label)?;
     let token = random()?;
+    let entry = format!("{label}:{}", hex(&digest(&token)));
+    if as_json {
+        return Ok(format!("{:#}", json!({ "token": token, "configure": entry })));
+    }
     Ok(format!(
         "Token (shown once; paste it into the identity provider):\n  {token}\n\
-         Digest (configure it as SCIM_TOKEN_SHA256 or ScimTokenSha256):\n  {label}:{}",
-        hex(&digest(&token))
+         Digest (configure it as SCIM_TOKEN_SHA256 or ScimTokenSha256):\n  {entry}"
     ))
 }
 
 async fn create(arguments: CreateArgs) -> Result<String, String> {
-    let CreateArgs { label, read_only, until, table } = arguments;
+    let CreateArgs { label, read_only, until, json: as_json, table } = arguments;
     labelled(&label)?;
-    if let Some(day) = until.as_ref().filter(|day| !is_day(day)) {
-        return Err(format!("'{day}' is no day. Write 2027-01-31."));
+    let now = format!("{:.3}", ambient::now());
+    if let Some(day) = &until {
+        if !is_day(day) {
+            return Err(format!("'{day}' is no day. Write 2027-01-31."));
+        }
+        if day.as_str() < today(&now) {
+            return Err(format!("'{day}' is over. Give the last day on which the token is to work, in UTC."));
+        }
     }
+    if !Config::takes_table_tokens(ambient::variable).map_err(|error| error.to_string())? {
+        return Err(
+            "SCIM_TABLE_TOKENS is false: a token of the table is refused. Set it to true, or make one to configure with \
+             `scimlet token new`."
+                .to_owned(),
+        );
+    }
+    let configured = Tokens::read(ambient::variable, true).map_err(|error| error.to_string())?;
     let admin = table.open().await?;
-    let (known, _) = admin.table.store.tokens(&Meter::default()).await.map_err(|error| error.to_string())?;
-    if known.iter().any(|token| token.tenant == admin.tenant() && token.label == label) {
+    let (of_table, _) = admin.table.store.tokens(&Meter::default()).await.map_err(|error| error.to_string())?;
+    let is_it = |tenant: &str, known: &str| tenant == admin.tenant() && known == label;
+    if configured.iter().any(|token| is_it(&token.tenant, &token.label)) {
+        return Err(format!(
+            "The configuration has a token '{label}' of the tenant '{}', and the change log would not tell them apart. \
+             Choose another name.",
+            admin.tenant()
+        ));
+    }
+    if of_table.iter().any(|token| is_it(&token.tenant, &token.label)) {
         return Err(format!(
             "The tenant '{}' has a token '{label}'. Choose another name, or revoke it.",
             admin.tenant()
@@ -122,18 +162,35 @@ async fn create(arguments: CreateArgs) -> Result<String, String> {
     let made = TableToken {
         digest: hex(&digest(&token)),
         tenant: admin.tenant().to_owned(),
-        label: label.clone(),
+        label,
         scope: if read_only { Scope::Read } else { Scope::Write },
         until,
-        created: format!("{:.3}", ambient::now()),
+        created: now,
     };
     admin.table.store.create_token(&made).await.map_err(failed)?;
+    let TableToken { tenant, label, scope, until, .. } = &made;
+    if as_json {
+        let made =
+            json!({ "token": token, "label": label, "tenant": tenant, "scope": scope_name(*scope), "until": until });
+        return Ok(format!("{made:#}"));
+    }
     Ok(format!(
         "Token (shown once; paste it into the identity provider):\n  {token}\n\
-         It works at once, as '{label}' of the tenant '{}', on {}.",
-        admin.tenant(),
+         It works at once, as '{label}' of the tenant '{tenant}', on {}.",
         admin.table.place
     ))
+}
+
+fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "read",
+        Scope::Write => "write",
+    }
+}
+
+/// The day of a time.
+fn today(now: &str) -> &str {
+    now.get(..10).unwrap_or_default()
 }
 
 fn failed(error: CommitError) -> String {
@@ -151,6 +208,17 @@ struct Known {
     until: Option<String>,
     digest: String,
     created: Option<String>,
+}
+
+impl Known {
+    /// Whether its last day is before the day of `now`.
+    fn is_expired(&self, now: &str) -> bool {
+        self.until.as_deref().is_some_and(|until| until < today(now))
+    }
+
+    fn source(&self) -> &'static str {
+        if self.created.is_some() { "table" } else { "configuration" }
+    }
 }
 
 impl From<&TokenOwner> for Known {
@@ -172,17 +240,16 @@ pub async fn rows(admin: &Admin) -> Result<Vec<Value>, String> {
     let configured = Tokens::read(ambient::variable, true).map_err(|error| error.to_string())?;
     let (of_table, uses) = admin.table.store.tokens(&Meter::default()).await.map_err(|error| error.to_string())?;
     let all = configured.iter().map(Known::from).chain(of_table.into_iter().map(Known::from));
-    let today = ambient::now().to_string();
-    let is_over = |until: &str| until < today.get(..10).unwrap_or_default();
+    let now = ambient::now().to_string();
     Ok(all
         .map(|token| {
             json!({
                 "label": token.label,
                 "tenant": token.tenant,
-                "from": if token.created.is_some() { "table" } else { "configuration" },
-                "scope": if token.scope == Scope::Read { "read" } else { "write" },
+                "from": token.source(),
+                "scope": scope_name(token.scope),
                 "until": token.until,
-                "isExpired": token.until.as_deref().is_some_and(is_over),
+                "isExpired": token.is_expired(&now),
                 "created": token.created,
                 "lastUsed": uses.get(&token.digest),
             })
@@ -207,7 +274,7 @@ async fn list(admin: Admin, as_json: bool) -> Result<String, String> {
     Ok(scimlet::local::columns::aligned(&lines))
 }
 
-async fn revoke(admin: &Admin, label: &str, yes: bool) -> Result<String, String> {
+async fn revoke(admin: &Admin, label: &str, yes: bool, as_json: bool) -> Result<String, String> {
     let (tokens, _) = admin.table.store.tokens(&Meter::default()).await.map_err(|error| error.to_string())?;
     let of_tenant = tokens.into_iter().filter(|token| token.tenant == admin.tenant());
     let found: Vec<TableToken> = of_tenant.filter(|token| token.label == label || token.digest == label).collect();
@@ -220,10 +287,13 @@ async fn revoke(admin: &Admin, label: &str, yes: bool) -> Result<String, String>
     };
     confirm(&format!("Revoke the token '{}' of the tenant '{}'?", token.label, token.tenant), yes)?;
     admin.table.store.delete_token(&token.digest).await.map_err(failed)?;
+    if as_json {
+        return Ok(format!("{:#}", json!({ "revoked": token.label, "tenant": token.tenant })));
+    }
     Ok(format!("The token '{}' is revoked. It is refused from now on.", token.label))
 }
 
-async fn check(table: TableArgs) -> Result<String, String> {
+async fn check(table: TableArgs, as_json: bool) -> Result<String, String> {
     if std::io::stdin().is_terminal() {
         eprint!("Token: ");
         let _shown = std::io::stderr().flush();
@@ -247,15 +317,28 @@ async fn check(table: TableArgs) -> Result<String, String> {
             found.map_err(|error| error.to_string())?.map(Known::from)
         }
     };
-    let Some(Known { tenant, label, scope, until, created, .. }) = known else {
+    let Some(known) = known else {
         return Err(
             "No token that is configured here, and none of the table. Compare SCIM_TOKEN_SHA256 with what the functions \
              have, or make a new token."
                 .to_owned(),
         );
     };
+    let (is_expired, from) = (known.is_expired(&ambient::now().to_string()), known.source());
+    let Known { tenant, label, scope, until, .. } = known;
+    if is_expired {
+        let until = until.unwrap_or_default();
+        return Err(format!(
+            "It was '{label}' of the tenant '{tenant}', from the {from}, valid until {until}: it is refused. Make a new \
+             one with `scimlet token create`."
+        ));
+    }
+    if as_json {
+        let known =
+            json!({ "label": label, "tenant": tenant, "scope": scope_name(scope), "until": until, "from": from });
+        return Ok(format!("{known:#}"));
+    }
     let scope = if scope == Scope::Read { ", which may only read" } else { "" };
     let until = until.map(|day| format!(", valid until {day}")).unwrap_or_default();
-    let from = if created.is_some() { "the table" } else { "the configuration" };
-    Ok(format!("It is '{label}' of the tenant '{tenant}'{scope}{until}, from {from}."))
+    Ok(format!("It is '{label}' of the tenant '{tenant}'{scope}{until}, from the {from}."))
 }

@@ -1,9 +1,10 @@
 //! `scimlet export` and `scimlet import`.
 
+use crate::said::Said;
 use crate::stop::Stop;
 use crate::table::TableArgs;
 use clap::Args;
-use scimlet::local::progress::count;
+use scimlet::local::progress::{count, counted};
 use scimlet::local::transfer::export::{self, Exported};
 use scimlet::local::transfer::import::{self, Imported};
 use serde_json::json;
@@ -41,7 +42,6 @@ pub async fn export(arguments: ExportArgs) -> Result<(), String> {
     let ExportArgs { out, table } = arguments;
     let admin = table.open().await?;
     let Some(file) = out else {
-        // A reader who has seen enough and closed the pipe ends it.
         return export::export(&admin, &mut BufWriter::new(std::io::stdout())).await.map(|_| ());
     };
     let failed = |error: std::io::Error| format!("{} cannot be written: {error}.", file.display());
@@ -50,14 +50,16 @@ pub async fn export(arguments: ExportArgs) -> Result<(), String> {
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     let mut writer = BufWriter::new(File::create(&partial).map_err(failed)?);
-    let Exported { users, groups } = export::export(&admin, &mut writer).await?;
+    let Some(Exported { users, groups }) = export::export(&admin, &mut writer).await? else {
+        return Err(format!("{} is closed by its reader.", file.display()));
+    };
     drop(writer);
     std::fs::rename(&partial, &file).map_err(failed)?;
-    eprintln!("Wrote {} users and {} groups to {}.", count(users), count(groups), file.display());
+    eprintln!("Wrote {} and {} to {}.", counted(users, "user"), counted(groups, "group"), file.display());
     Ok(())
 }
 
-pub async fn import(arguments: ImportArgs) -> Result<String, String> {
+pub async fn import(arguments: ImportArgs) -> Result<Said, String> {
     let ImportArgs { file, unmanaged, dry_run, json: as_json, table } = arguments;
     let failed = |error: std::io::Error| format!("{} cannot be read: {error}.", file.display());
     let mut text = String::new();
@@ -69,46 +71,47 @@ pub async fn import(arguments: ImportArgs) -> Result<String, String> {
     let admin = table.open_for(unmanaged).await?;
     let stop = Stop::on_interrupt();
     let imported = import::import(&admin, &text, dry_run, stop.asked()).await;
-    told(&imported?, dry_run, as_json)
+    Ok(told(&imported?, dry_run, as_json))
 }
 
-fn told(imported: &Imported, is_dry: bool, as_json: bool) -> Result<String, String> {
+fn told(imported: &Imported, is_dry: bool, as_json: bool) -> Said {
     let Imported { created, updated, unchanged, memberships, unknown_members, failed, reasons, is_stopped } = imported;
-    if as_json && *failed == 0 && !is_stopped {
-        let shown = json!({
-            "created": created, "updated": updated, "unchanged": unchanged, "memberships": memberships,
-            "unknownMembers": unknown_members, "isDryRun": is_dry,
-        });
-        return Ok(format!("{shown:#}"));
-    }
     let unknown = match unknown_members {
         0 => String::new(),
-        number => format!(" {} members are neither in the file nor in the table; they were left out.", count(*number)),
+        1 => " 1 member is neither in the file nor in the table and was left out.".to_owned(),
+        number => {
+            format!(" {} are neither in the file nor in the table and were left out.", counted(*number, "member"))
+        }
     };
     let text = if is_dry {
         format!(
-            "Would create {} and look at {} that are there, with {} memberships. Nothing was changed.{unknown}",
+            "Would create {} and look at {} that are there, with {}. Nothing was changed.{unknown}",
             count(*created),
             count(*unchanged),
-            count(*memberships)
+            counted(*memberships, "membership")
         )
     } else {
         format!(
-            "Created {}, updated {}, unchanged {}; {} memberships.{unknown}",
+            "Created {}, updated {}, unchanged {}; {}.{unknown}",
             count(*created),
             count(*updated),
             count(*unchanged),
-            count(*memberships)
+            counted(*memberships, "membership")
         )
     };
-    if *failed > 0 {
-        return Err(format!(
-            "{text} {failed} lines could not be imported; mend them and run the command again. The first reasons: {}",
+    let problem = match (failed, is_stopped) {
+        (0, false) => None,
+        (0, true) => Some(format!("{text} It was stopped; run the command again to go on.")),
+        (failed, _) => Some(format!(
+            "{text} {} could not be imported; mend what is wrong and run the command again. The first reasons: {}",
+            counted(*failed, "line"),
             reasons.join("; ")
-        ));
-    }
-    if *is_stopped {
-        return Err(format!("{text} It was stopped; run the command again to go on."));
-    }
-    Ok(text)
+        )),
+    };
+    let shown = json!({
+        "created": created, "updated": updated, "unchanged": unchanged, "memberships": memberships,
+        "unknownMembers": unknown_members, "failed": failed, "reasons": reasons, "isStopped": is_stopped,
+        "isDryRun": is_dry,
+    });
+    Said { text: if as_json { format!("{shown:#}") } else { text }, problem, as_json }
 }

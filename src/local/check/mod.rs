@@ -11,6 +11,7 @@ use crate::ambient;
 use client::Client;
 use player::Player;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Whose requests are played.
@@ -77,20 +78,26 @@ pub struct Report {
     pub slowest_ms: u128,
     /// What could not be cleaned up: paths below the base URL.
     pub left: Vec<String>,
+    /// Whether it was stopped before it came to its end.
+    pub is_stopped: bool,
 }
 
-/// Plays the providers. What it creates is called `scimlet-check-<random>` and deleted at the end, whatever happens.
+/// Plays the providers. What it creates is called `scimlet-check-<random>` and deleted at the end, whatever happens; the
+/// end comes after the request that is under way once `stop` is set.
 ///
 /// # Errors
 ///
 /// [`Trouble`], one sentence that says what to do, when nothing can be asked at all.
-pub async fn run(options: &Options) -> Result<Report, Trouble> {
+pub async fn run(options: &Options, stop: &AtomicBool) -> Result<Report, Trouble> {
     let client = Client::new(&options.url, &options.token, options.timeout)?;
     client.try_out().await?;
-    let mut report = Report { steps: Vec::new(), slowest_ms: 0, left: Vec::new() };
+    let mut report = Report { steps: Vec::new(), slowest_ms: 0, left: Vec::new(), is_stopped: false };
     for provider in &options.providers {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         let prefix = format!("scimlet-check-{}", ambient::new_id().get(..8).unwrap_or_default());
-        let mut player = Player::new(&client, provider.name(), prefix);
+        let mut player = Player::new(&client, provider.name(), prefix, stop);
         match provider {
             Provider::Entra => entra::play(&mut player).await,
             Provider::Okta => okta::play(&mut player).await,
@@ -103,14 +110,15 @@ pub async fn run(options: &Options) -> Result<Report, Trouble> {
         report.steps.extend(player.steps);
     }
     report.slowest_ms = client.slowest_ms();
+    report.is_stopped = stop.load(Ordering::Relaxed);
     Ok(report)
 }
 
 impl Report {
-    /// Whether nothing is in the way.
+    /// Whether nothing is in the way, as far as everything was asked.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.problems() == 0
+        self.problems() == 0 && !self.is_stopped
     }
 
     fn problems(&self) -> usize {
@@ -137,6 +145,7 @@ impl Report {
             lines.push(format!("Left behind: {path}"));
         }
         let verdict = match self.problems() {
+            _ if self.is_stopped => "It was stopped before its end.".to_owned(),
             0 => "Nothing is in the way.".to_owned(),
             1 => "1 problem is in the way.".to_owned(),
             number => format!("{number} problems are in the way."),
@@ -161,6 +170,7 @@ impl Report {
             "steps": steps.collect::<Vec<_>>(),
             "slowestMilliseconds": self.slowest_ms,
             "left": self.left,
+            "isStopped": self.is_stopped,
         })
     }
 }

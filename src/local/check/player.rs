@@ -4,6 +4,7 @@ use super::client::{Client, Reply};
 use super::{Outcome, Step};
 use axum::http::Method;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// After how many milliseconds an answer is slow: a first load has many of them.
 const SLOW_MS: u128 = 2_000;
@@ -13,6 +14,7 @@ const SLOW_MS: u128 = 2_000;
 pub struct Player<'c> {
     client: &'c Client,
     provider: &'static str,
+    stop: &'c AtomicBool,
     /// What everything that is made here begins with.
     pub prefix: String,
     pub steps: Vec<Step>,
@@ -21,8 +23,13 @@ pub struct Player<'c> {
 }
 
 impl<'c> Player<'c> {
-    pub fn new(client: &'c Client, provider: &'static str, prefix: String) -> Self {
-        Self { client, provider, prefix, steps: Vec::new(), created: Vec::new() }
+    /// No request is begun once `stop` is set, but for those that clean up.
+    pub fn new(client: &'c Client, provider: &'static str, prefix: String, stop: &'c AtomicBool) -> Self {
+        Self { client, provider, stop, prefix, steps: Vec::new(), created: Vec::new() }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Notes how a step ended. What it gave, if it is fine.
@@ -30,6 +37,7 @@ impl<'c> Player<'c> {
         let slowest = self.client.slowest_ms();
         let (outcome, given) = match result {
             Ok(given) => (Outcome::Fine, Some(given)),
+            Err(_) if self.is_stopped() => (Outcome::Skipped, None),
             Err(problem) => (Outcome::Problem(problem), None),
         };
         self.steps.push(Step { provider: self.provider, name, outcome });
@@ -48,6 +56,9 @@ impl<'c> Player<'c> {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
+        if self.is_stopped() {
+            return Err("It was stopped.".to_owned());
+        }
         let reply = self.client.send(&method, path, body).await.map_err(|trouble| trouble.to_string())?;
         let is_json = reply.content_type.starts_with("application/scim+json")
             || reply.content_type.starts_with("application/json");
@@ -127,7 +138,7 @@ impl<'c> Player<'c> {
         }
         if (200..300).contains(&reply.status) {
             let second = reply.body["id"].as_str().unwrap_or_default();
-            let _gone = self.send(Method::DELETE, &format!("{endpoint}/{second}"), None).await;
+            let _gone = self.client.send(&Method::DELETE, &format!("{endpoint}/{second}"), None).await;
         }
         Err(format!(
             "A second POST of one name is answered {} (scimType {}); expected is 409 with scimType uniqueness, or the provider makes duplicates.",
@@ -220,7 +231,7 @@ impl<'c> Player<'c> {
     pub async fn clean_up(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for path in std::mem::take(&mut self.created) {
-            match self.send(Method::DELETE, &path, None).await {
+            match self.client.send(&Method::DELETE, &path, None).await {
                 Ok(reply) if (200..300).contains(&reply.status) || reply.status == 404 => {}
                 _ => left.push(path),
             }

@@ -7,7 +7,7 @@ use crate::protocol::quirks::Quirks;
 use crate::protocol::schema::ResourceType;
 use crate::service::cursor::{Position, Sealer};
 use crate::service::query::{Paging, Query};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Resources that are read at a time.
 const AT_ONCE: usize = 100;
@@ -21,15 +21,47 @@ pub struct Exported {
     pub groups: u64,
 }
 
+/// Why it ends early.
+enum End {
+    /// Nobody reads any more.
+    Closed,
+    /// One sentence.
+    Failed(String),
+}
+
+impl From<String> for End {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(format!("It cannot be written: {error}.")),
+        }
+    }
+}
+
 /// Writes every user and group. What changes meanwhile is as it was at some time in between; no more than a page is held.
+/// `None` when the reader has seen enough and closed the pipe.
 ///
 /// # Errors
 ///
 /// One sentence: what the table said, or why it cannot be written.
-pub async fn export(admin: &Admin, out: &mut (impl Write + Send)) -> Result<Exported, String> {
+pub async fn export(admin: &Admin, out: &mut (impl Write + Send)) -> Result<Option<Exported>, String> {
+    match all(admin, out).await {
+        Ok(exported) => Ok(Some(exported)),
+        Err(End::Closed) => Ok(None),
+        Err(End::Failed(reason)) => Err(reason),
+    }
+}
+
+async fn all(admin: &Admin, out: &mut (impl Write + Send)) -> Result<Exported, End> {
     let bar = progress::bar(0);
     bar.set_message("exported");
-    let mut count = async |resource_type, excluded| -> Result<u64, String> {
+    let mut count = async |resource_type, excluded| -> Result<u64, End> {
         let schema = admin.service.schemas().of(resource_type);
         let (mut after, mut written) = (None::<String>, 0);
         loop {
@@ -43,7 +75,7 @@ pub async fn export(admin: &Admin, out: &mut (impl Write + Send)) -> Result<Expo
             bar.set_length(bar.position() + page.total_results as u64 - written);
             for resource in &page.resources {
                 let line = serde_json::to_string(resource).map_err(|error| error.to_string())?;
-                writeln!(out, "{line}").map_err(|error| format!("It cannot be written: {error}."))?;
+                writeln!(out, "{line}")?;
                 let value: serde_json::Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
                 after = value["id"].as_str().map(str::to_owned);
                 bar.inc(1);
@@ -57,6 +89,6 @@ pub async fn export(admin: &Admin, out: &mut (impl Write + Send)) -> Result<Expo
     let users = count(ResourceType::User, Some("groups")).await?;
     let groups = count(ResourceType::Group, None).await?;
     bar.finish_and_clear();
-    out.flush().map_err(|error| format!("It cannot be written: {error}."))?;
+    out.flush()?;
     Ok(Exported { users, groups })
 }

@@ -125,7 +125,8 @@ pub async fn import(admin: &Admin, text: &str, is_dry: bool, stop: &AtomicBool) 
         bar.inc(1);
     }
     bar.finish_and_clear();
-    imported.is_stopped = !go_on();
+    let done = imported.created + imported.updated + imported.unchanged + imported.failed;
+    imported.is_stopped = !go_on() && done < lines.len() as u64;
     Ok(imported)
 }
 

@@ -65,7 +65,7 @@ pub fn read(text: &str, schemas: &Schemas) -> Result<Vec<Line>, String> {
 }
 
 fn line(number: usize, text: &str, schemas: &Schemas) -> Result<Line, String> {
-    let mut body: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON ({error})"))?;
+    let mut body: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     let named = |resource_type: ResourceType| {
         let core = schemas.of(resource_type).core.id.as_str();
         body["schemas"].as_array().is_some_and(|uris| uris.iter().any(|uri| uri == core))
@@ -95,6 +95,13 @@ fn line(number: usize, text: &str, schemas: &Schemas) -> Result<Line, String> {
     Ok(Line { number, resource_type, name, id, members, body })
 }
 
+/// What is wrong with the text of a line, and at which byte: the line has a number of its own.
+fn not_json(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let what = said.split_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+    format!("it is not JSON ({what}, at byte {})", error.column())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +123,7 @@ mod tests {
         assert_eq!((lines[0].id.as_deref(), lines[1].members.len()), (Some("u"), 1));
         assert_eq!(lines[0].body, serde_json::json!({ "schemas": [USER], "userName": "ann" }));
         for (bad, expected) in [
-            ("{".to_owned(), "line 1: it is not JSON"),
+            ("{".to_owned(), "line 1: it is not JSON (EOF while parsing an object, at byte 1)"),
             ("[]".to_owned(), "neither User nor Group"),
             ("{\"schemas\":[\"urn:x\"]}".to_owned(), "neither User nor Group"),
             (format!("{{\"schemas\":[\"{USER}\"]}}"), "'userName'"),

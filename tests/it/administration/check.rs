@@ -11,6 +11,8 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode, Uri};
 use scimlet::local::check::{Options, Outcome, Provider, Report, Trouble, run};
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 async fn serve(router: Router) -> String {
@@ -21,10 +23,14 @@ async fn serve(router: Router) -> String {
 }
 
 async fn check(url: &str, token: &str) -> Result<Report, Trouble> {
+    check_until(url, token, &AtomicBool::new(false)).await
+}
+
+async fn check_until(url: &str, token: &str, stop: &AtomicBool) -> Result<Report, Trouble> {
     let providers = vec![Provider::Entra, Provider::Okta];
     let options =
         Options { url: url.into(), token: token.into(), providers, timeout: Duration::from_secs(10), keep: false };
-    run(&options).await
+    run(&options, stop).await
 }
 
 fn problems(report: &Report) -> Vec<(&'static str, &str)> {
@@ -47,6 +53,33 @@ async fn nothing_is_in_the_way_here_and_nothing_is_left() {
         assert_eq!(app.get(endpoint).await.total(), 0);
     }
     crate::guarantees::is_intact(&app).await;
+}
+
+#[tokio::test]
+async fn a_check_that_is_stopped_deletes_what_it_has_created_and_finds_no_fault_in_the_rest() {
+    let app = App::start().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    // Once a user and a group are there.
+    let asked = stop.clone();
+    let stopping = from_fn(move |request: Request, next: Next| {
+        let stop = asked.clone();
+        async move {
+            let is_group = request.method() == Method::POST && request.uri().path().ends_with("/Groups");
+            let answer = next.run(request).await;
+            stop.fetch_or(is_group, Ordering::Relaxed);
+            answer
+        }
+    });
+    let url = serve(app.router.clone().layer(stopping)).await;
+    let report = check_until(&url, TOKEN, &stop).await.unwrap();
+    assert_eq!((problems(&report), report.left.len()), (vec![], 0), "{}", report.text());
+    assert!(report.is_stopped && !report.is_clean() && report.text().contains("stopped before its end"));
+    assert!(report.steps.iter().all(|step| step.provider == "Entra ID"), "Okta is not begun");
+    let of = |expected: &Outcome| report.steps.iter().filter(|step| step.outcome == *expected).count();
+    assert!(of(&Outcome::Fine) > 3 && of(&Outcome::Skipped) > 3, "{}", report.text());
+    for endpoint in ["/Users", "/Groups"] {
+        assert_eq!(app.get(endpoint).await.total(), 0);
+    }
 }
 
 /// What a service provider does wrong.

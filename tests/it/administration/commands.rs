@@ -1,6 +1,8 @@
 //! The commands as programs: what they print, what they end with, and what is in the table then.
 
 use crate::serve::{Server, scimlet};
+use aws_sdk_dynamodb::types::AttributeValue;
+use scimlet::local::admin::{Admin, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -88,7 +90,7 @@ fn a_directory_moves_out_and_in_and_a_second_import_changes_nothing() {
     assert!(is_done && said.contains("Would create 134"), "{said}{errors}");
     assert!(done(to, &["users"]).contains("0 in all."));
     let (_, said, _) = run(to, &["import", "-"], &lines);
-    assert!(said.starts_with("Created 134, updated 0, unchanged 0; 131 memberships. 1 members are neither"), "{said}");
+    assert!(said.starts_with("Created 134, updated 0, unchanged 0; 131 memberships. 1 member is neither"), "{said}");
     let (_, said, _) = run(to, &["import", "-"], &lines);
     assert!(said.starts_with("Created 0, updated 0, unchanged 134"), "{said}");
     let mut moved = contents(&done(to, &["export"]));
@@ -137,8 +139,11 @@ fn everything_of_the_identity_provider_is_deleted_and_nothing_of_the_application
     let said: Value = serde_json::from_str(&done(folder, &["delete-users", "--yes", "--json"])).unwrap();
     assert_eq!((&said["deleted"], &said["stay"], &said["left"]), (&json!(40), &json!(1), &json!(0)));
     assert!(done(folder, &["delete-users", "--yes"]).contains("nothing to delete; 1 stay"));
+    let said: Value = serde_json::from_str(&done(folder, &["delete-users", "--yes", "--json"])).unwrap();
+    assert_eq!((&said["deleted"], &said["stay"]), (&json!(0), &json!(1)));
     assert!(done(folder, &["delete-groups", "--yes"]).contains("Deleted 2 groups."));
     assert!(done(folder, &["users"]).contains("owner@example.com"));
+    assert!(done(folder, &["users", "show", "owner@example.com"]).ends_with("provisioning does not change it.\n"));
     let log = done(folder, &["log", "--json", "--actor", "command-line"]);
     let of =
         |operation: &str| log.lines().filter(|line| line.contains(&format!("\"operation\":\"{operation}\""))).count();
@@ -154,7 +159,12 @@ fn what_cannot_be_found_or_read_is_one_sentence() {
     fails(folder, &["log"], "", "There is no table in .scimlet");
     table(folder);
     fails(folder, &["users", "userName"], "", "The filter <userName> is wrong");
-    fails(folder, &["users", "show", "nobody"], "", "no User with the id or userName 'nobody'");
+    fails(
+        folder,
+        &["users", "show", "nobody"],
+        "",
+        "no User with the id or userName 'nobody', and none was deleted that had it",
+    );
     fails(folder, &["groups", "show", "nothing"], "", "no Group with the id or displayName 'nothing'");
     fails(folder, &["log", "--since", "soon"], "", "'soon' is no time");
     fails(folder, &["log", "--resource", "nobody"], "", "nobody");
@@ -163,6 +173,8 @@ fn what_cannot_be_found_or_read_is_one_sentence() {
     fails(folder, &["restore", "user", "nobody", "--at", "1h"], "", "log of the tenant 'default' is empty");
     fails(folder, &["token", "create", "two words"], "", "'two words' is no label");
     fails(folder, &["token", "create", "x", "--until", "soon"], "", "'soon' is no day");
+    fails(folder, &["token", "create", "x", "--until", "2999-02-31"], "", "'2999-02-31' is no day");
+    fails(folder, &["token", "create", "x", "--until", "2020-01-31"], "", "'2020-01-31' is over");
     fails(folder, &["token", "revoke", "x", "--yes"], "", "no token 'x'");
     fails(folder, &["token", "check"], "a-token\n", "No token that is configured here");
     fails(folder, &["token", "check"], "\n", "Paste the token");
@@ -181,7 +193,11 @@ fn a_table_on_aws_without_region_or_credentials_is_one_sentence() {
         {
             command.env_remove(name);
         }
-        let output = command.env("HOME", folder.path()).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
+        command.env("HOME", folder.path());
+        if !variables.iter().any(|(name, _)| name.starts_with("AWS_EC2")) {
+            command.env("AWS_EC2_METADATA_DISABLED", "true");
+        }
+        let output = command.output().unwrap();
         assert!(!output.status.success() && output.stdout.is_empty());
         String::from_utf8(output.stderr).unwrap()
     };
@@ -189,7 +205,99 @@ fn a_table_on_aws_without_region_or_credentials_is_one_sentence() {
     assert!(no_region.contains("AWS_REGION is not set") && no_region.contains("'people'"), "{no_region}");
     let no_credentials = run(&[("TABLE_NAME", "people"), ("AWS_REGION", "eu-central-1")]);
     assert!(no_credentials.contains("There are no AWS credentials"), "{no_credentials}");
-    assert!([no_region, no_credentials].iter().all(|text| text.trim_end().lines().count() == 1));
+    // A machine on EC2 without a role, or a proxy in its place: the metadata service refuses.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metadata = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _gone =
+                stream.unwrap().write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let refused = run(&[
+        ("TABLE_NAME", "people"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+    ]);
+    assert!(refused.contains("There are no AWS credentials"), "{refused}");
+    assert!([no_region, no_credentials, refused].iter().all(|text| text.trim_end().lines().count() == 1));
+}
+
+#[test]
+fn a_setting_that_a_server_refuses_is_refused_by_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let mine = format!("mine:{}", crate::harness::digest("mine"));
+    let over = format!("over:{}:until=2020-01-31", crate::harness::digest("mine"));
+    for (arguments, variable, expected) in [
+        (&["status"][..], ("SCIM_ENABLED", "maybe"), "SCIM_ENABLED is 'maybe'"),
+        (&["token", "create", "x"], ("SCIM_TABLE_TOKENS", "false"), "SCIM_TABLE_TOKENS is false"),
+        (&["token", "create", "mine"], ("SCIM_TOKEN_SHA256", &mine), "The configuration has a token 'mine'"),
+        (&["token", "check"], ("SCIM_TOKEN_SHA256", &over), "valid until 2020-01-31: it is refused"),
+    ] {
+        let mut command = scimlet(arguments, folder.path(), &[variable]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _unread = child.stdin.take().unwrap().write_all(b"mine\n");
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty() && errors.contains(expected), "{errors}");
+    }
+}
+
+#[test]
+fn what_the_breaker_is_told_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path());
+    let allowed: Value = serde_json::from_str(&done(folder.path(), &["breaker", "allow", "--json"])).unwrap();
+    assert!(done(folder.path(), &["breaker", "status"]).contains("lets everything through until"));
+    done(folder.path(), &["breaker", "guard"]);
+    assert!(done(folder.path(), &["breaker", "status"]).starts_with("on; "));
+    let log = done(folder.path(), &["log", "--json"]);
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<&str> = records.iter().map(|record| record["operation"].as_str().unwrap()).collect();
+    assert_eq!(told, ["allow", "guard"]);
+    assert_eq!(records[0]["changes"]["after"]["until"], allowed["allowedUntil"]);
+    assert_eq!((&records[0]["actor"], &records[0]["resourceType"]), (&json!("command-line"), &json!("Tenant")));
+}
+
+#[tokio::test]
+async fn of_one_resource_the_log_tells_all_that_is_kept_and_says_when_there_is_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let user = json!({ "schemas": [USER], "userName": "ann@example.com" });
+    let (_, ann) = server.send("POST", "/Users", Some(&user)).unwrap();
+    server.kill();
+    // As if it had been five days ago.
+    let options = Options { data_dir: folder.path().join(".scimlet"), ..Options::default() };
+    let admin = Admin::open(&options, |_| None).await.unwrap();
+    let (client, name) = (admin.table.store.client(), admin.table.store.table());
+    let now = scimlet::ambient::now();
+    let then = now - jiff::SignedDuration::from_hours(5 * 24);
+    let day = |time: jiff::Timestamp| AttributeValue::S(format!("T#default#LOG#{}", &time.to_string()[..10]));
+    let all = client.query().table_name(name).key_condition_expression("PK = :pk");
+    let mut record = all.expression_attribute_values(":pk", day(now)).send().await.unwrap().items.unwrap().remove(0);
+    let (today, id) = (record["PK"].clone(), record["SK"].clone());
+    client.delete_item().table_name(name).key("PK", today).key("SK", id).send().await.unwrap();
+    record.insert("PK".into(), day(then));
+    record.insert("at".into(), AttributeValue::S(format!("{then:.3}")));
+    client.put_item().table_name(name).set_item(Some(record)).send().await.unwrap();
+    drop(admin);
+
+    let (_, text, errors) = run(folder.path(), &["log"], "");
+    assert!(text.is_empty() && errors.contains("--since looks further back"), "{text}{errors}");
+    assert_eq!(run(folder.path(), &["log", "--json"], ""), (true, String::new(), String::new()));
+    for name in ["ann@example.com", ann["id"].as_str().unwrap()] {
+        assert!(done(folder.path(), &["log", "--resource", name]).contains("create    user     ann@example.com"));
+    }
+    fails(
+        folder.path(),
+        &["restore", "user", "ann@example.com", "--at", "30d", "--yes"],
+        "",
+        "The change log begins on",
+    );
+    let shown = done(folder.path(), &["log", "--since", "6d"]);
+    assert_eq!(shown.lines().count(), 1, "{shown}");
 }
 
 #[test]

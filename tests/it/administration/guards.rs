@@ -51,7 +51,9 @@ async fn a_protected_user_is_read_and_stays_as_it_is_and_in_its_groups() {
         refused.is_error(403, None);
         assert!(refused.detail().contains("SCIM_PROTECTED_USERS") && refused.detail().contains(&root));
     }
-    create(&app, user("root@example.com")).await.is_error(409, Some("uniqueness"));
+    let taken = create(&app, user("root@example.com")).await;
+    taken.is_error(409, Some("uniqueness"));
+    assert!(taken.detail().contains("SCIM_PROTECTED_USERS"), "{}", taken.detail());
     assert_eq!(app.dump().await, table, "nothing was written");
 
     // What changes nothing is no change, and the others are as free as before.

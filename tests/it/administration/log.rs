@@ -4,8 +4,10 @@ use super::{create, records, set_active, user};
 use crate::big_groups::table::people;
 use crate::harness::App;
 use scimlet::store::log::Record;
+use scimlet::store::meter::Meter;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// What the log says there is: resources by type and id, and members by group, each as a record names it.
 #[derive(Debug, Default, PartialEq)]
@@ -197,4 +199,33 @@ async fn a_record_names_the_request_the_token_and_the_quirks_and_expires() {
         assert_eq!(expires.is_some(), pk.contains("#LOG#") || pk.contains("#GONE#"), "{pk}");
         assert!(expires.is_none_or(|at| (at - now - 10 * 86_400).abs() < 600), "{pk}: {expires:?}");
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_what_is_new_does_not_pay_for_what_is_old() {
+    let app = App::start().await;
+    let mut body = user("old@example.com");
+    body["title"] = json!("x".repeat(60_000));
+    let id = create(&app, body).await.expect(201).id();
+    for number in 0..8 {
+        let title = json!([{ "op": "replace", "path": "title", "value": number.to_string().repeat(60_000) }]);
+        app.operations(&format!("/Users/{id}"), title).await.expect(200);
+    }
+    let read = async |from: jiff::Timestamp| {
+        let meter = Meter::default();
+        let (from, until) = (format!("{from:.3}"), format!("{:.3}", from + jiff::SignedDuration::from_hours(1)));
+        let mut found = 0;
+        let visit = |_| {
+            found += 1;
+            ControlFlow::Continue(())
+        };
+        app.store.tenant("default", &meter).records(&from, &until, visit).await.unwrap();
+        (found, meter.cost().read_units)
+    };
+    let now = scimlet::ambient::now();
+    let (all, cost) = read(now - jiff::SignedDuration::from_mins(30)).await;
+    assert!(all == 9 && cost > 200.0, "{all} {cost}");
+    // Ten minutes later, whatever the day: what is there is not read.
+    let (none, cost) = read(now + jiff::SignedDuration::from_mins(10)).await;
+    assert!(none == 0 && cost <= 2.0, "{none} {cost}");
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// What Entra ID sends, as the flows have it.
+const RECORDED: &str = include_str!("../flows/entra-default.json");
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/first-days.md");
 
 /// What is told, with what differs from run to run made the same.
@@ -75,6 +77,7 @@ impl Story {
         for (pattern, same) in [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "2026-11-24T12:00:00.000Z"),
             (r"127\.0\.0\.1:\d+", "127.0.0.1:8080"),
+            (r"took \d+ ms", "took 15 ms"),
             (r"HEX-(\d+)", "DIGITS-$1"),
             // A counter for each beginning of an id that there was.
             (r"\d+ items, \d+ read units", "300 items, 19 read units"),
@@ -112,9 +115,32 @@ fn now() -> String {
     now
 }
 
+/// The body of the recorded request whose step has a name that begins so.
+fn recorded(step: &str) -> Value {
+    let flow: Value = serde_json::from_str(RECORDED).unwrap();
+    let mut steps = flow["steps"].as_array().unwrap().iter();
+    let found = steps.find(|known| known["name"].as_str().unwrap().starts_with(step)).unwrap();
+    found["request"]["body"].clone()
+}
+
+/// Looks for somebody who is not there and creates that user, as Entra ID does.
+fn arrives(server: &Server, name: &str) -> String {
+    let address = format!("{name}@example.com");
+    let (status, found) = server.get(&format!("/Users?filter=userName+eq+%22{name}%40example.com%22"));
+    assert_eq!((status, &found["totalResults"]), (200, &json!(0)));
+    let mut user = recorded("create Cat");
+    for (attribute, value) in [("userName", address.as_str()), ("externalId", name), ("displayName", name)] {
+        user[attribute] = value.into();
+    }
+    user["emails"][0]["value"] = address.into();
+    user.as_object_mut().unwrap().shift_remove("name");
+    let (status, body) = server.send("POST", "/Users", Some(&user)).unwrap();
+    assert_eq!(status, 201, "{body}");
+    body["id"].as_str().unwrap().to_owned()
+}
+
 fn deactivate(server: &Server, id: &str) -> (u16, Value) {
-    let patch = json!({ "Operations": [{ "op": "Replace", "path": "active", "value": "False" }] });
-    server.send("PATCH", &format!("/Users/{id}"), Some(&patch)).unwrap()
+    server.send("PATCH", &format!("/Users/{id}"), Some(&recorded("disable Ann"))).unwrap()
 }
 
 #[test]
@@ -122,29 +148,39 @@ fn the_first_days_of_an_administrator() {
     let mut story = Story::new();
     story.say(include_str!("story/beginning.md").trim_end());
     let (token, digest) = made_token(&story.run("scimlet token new entra", &[]));
-    story.say("Its digest goes into the configuration, the token into the identity provider.");
-    let configured = [("SCIM_TOKEN_SHA256", digest.as_str())];
-    let mut server = Server::start(story.folder(), &configured);
-    server.set_token(&token);
-    story.run("scimlet status", &configured);
+    story.say(
+        "Its digest goes into the configuration, the token into the identity provider: on this machine\n\n```sh\nexport \
+         SCIM_TOKEN_SHA256=entra:DIGITS-2\nscimlet serve\n```\n\nand on AWS `sam deploy --parameter-overrides \
+         ScimTokenSha256=entra:DIGITS-2`.",
+    );
+    let off = [("SCIM_TOKEN_SHA256", digest.as_str()), ("SCIM_ENABLED", "false")];
+    let configured = [off[0]];
 
-    story.say("## People arrive\n\nThe identity provider pushes sixty people and a group of them.");
-    let mut ids = Vec::new();
-    for number in 0..60 {
-        let name = if number == 0 { "ann@example.com".to_owned() } else { format!("user{number:02}@example.com") };
-        let user = json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name,
-            "emails": [{ "value": name, "primary": true }],
-        });
-        let (status, body) = server.send("POST", "/Users", Some(&user)).unwrap();
-        assert_eq!(status, 201, "{body}");
-        ids.push(body["id"].as_str().unwrap().to_owned());
-    }
-    let members: Vec<Value> = ids.iter().take(10).map(|id| json!({ "value": id })).collect();
-    let group = json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engineering", "members": members,
-    });
-    assert_eq!(server.send("POST", "/Groups", Some(&group)).unwrap().0, 201);
+    story.say("## On\n\nWith `SCIM_ENABLED=false`, or `ScimEnabled=false` on AWS, nothing is provisioned yet.");
+    let mut server = Server::start(story.folder(), &off);
+    server.set_token(&token);
+    story.answer("GET /Users", &server.get("/Users"));
+    story.run("scimlet status", &off);
+    server.kill();
+    story.say("Without it, it is on. A round of what Entra ID does says whether everything is in its place. Its token, in `SCIM_TOKEN`, is\nof a tenant of its own: what it makes and deletes is not among your people.");
+    let mut server = Server::start(story.folder(), &configured);
+    let made = story.run("scimlet token create trial --tenant trial", &configured);
+    let trial = made.lines().nth(1).unwrap().trim();
+    story.run(&format!("scimlet check {} --as entra", server.url("")), &[("SCIM_TOKEN", trial)]);
+    story.run("scimlet token revoke trial --tenant trial --yes", &configured);
+
+    story.say("## People arrive\n\nThe identity provider has the URL and the token. It looks each of sixty people up, creates them and a group, and adds ten of\nthem to it, with the requests that Entra ID sends.");
+    server.set_token(&token);
+    let name = |number| if number == 0 { "ann".to_owned() } else { format!("user{number:02}") };
+    let ids: Vec<String> = (0..60).map(|number| arrives(&server, &name(number))).collect();
+    let mut group = recorded("create the group");
+    group["displayName"] = json!("Engineering");
+    let (status, group) = server.send("POST", "/Groups", Some(&group)).unwrap();
+    assert_eq!(status, 201, "{group}");
+    let mut add = recorded("add two members");
+    add["Operations"][0]["value"] = ids.iter().take(10).map(|id| json!({ "value": id })).collect();
+    let group = format!("/Groups/{}", group["id"].as_str().unwrap());
+    assert_eq!(server.send("PATCH", &group, Some(&add)).unwrap().0, 204);
     story.run("scimlet status", &configured);
     story.run("scimlet users show ann@example.com", &configured);
     story.run("scimlet log --resource ann@example.com", &configured);
@@ -181,20 +217,12 @@ fn the_first_days_of_an_administrator() {
 
     story.say("## A deleted group\n\nA group is deleted by mistake, and comes back with its id and its members.");
     let then = now();
-    let group = server.get("/Groups?filter=displayName+eq+%22Engineering%22").1["Resources"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
     // Ten memberships are within the share.
-    assert_eq!(server.send("DELETE", &format!("/Groups/{group}"), None).unwrap().0, 204);
+    assert_eq!(server.send("DELETE", &group, None).unwrap().0, 204);
     story.run("scimlet groups", &configured);
-    story.run(
-        &format!("scimlet restore group Engineering --at {then} --dry-run --json")
-            .replace(" --dry-run --json", " --yes"),
-        &configured,
-    );
+    story.run(&format!("scimlet restore group Engineering --at {then} --yes"), &configured);
     story.run("scimlet groups", &configured);
-    assert_eq!(server.get(&format!("/Groups/{group}")).1["members"].as_array().unwrap().len(), 10);
+    assert_eq!(server.get(&group).1["members"].as_array().unwrap().len(), 10);
 
     story.say("## A new token\n\nBoth tokens are valid until the identity provider has the new one. Then the old one is taken out of the configuration.");
     let (new, new_digest) = made_token(&story.run("scimlet token new entra-2027", &[]));
