@@ -1,1 +1,0 @@
-//! Runs that found something once.
