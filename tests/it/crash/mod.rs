@@ -115,7 +115,7 @@ async fn at_every_call(
 
 /// Asserts that the table does not contradict itself. The memberships of a deleted group are reachable from nowhere; a
 /// crash leaves those that its request did not come to.
-pub async fn is_intact_but_for_deleted_groups(app: &App) {
+async fn is_intact_but_for_deleted_groups(app: &App) {
     let mut dump = app.dump().await;
     let is_deleted = |tenant: &str, id: &str| dump.contains_key(&(format!("T#{tenant}#GONE#GROUP"), id.to_owned()));
     let is_left = |(pk, sk): &&(String, String)| match pk.split('#').collect::<Vec<_>>()[..] {
