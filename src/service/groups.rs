@@ -5,7 +5,7 @@ use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
 use super::redo::Staging;
-use super::write::{Retry, changed, created};
+use super::write::{Deletion, Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::change as rules;
@@ -377,13 +377,12 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
-        let mut staging = Staging::default();
+        let mut deletion = Deletion::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
-        let mut was_there = false;
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let Some(group) = self.left_to_delete(&store, GROUP, id, &mut was_there).await? else {
+                let Some(group) = self.left_to_delete(&store, GROUP, id, &deletion).await? else {
                     return Ok(None);
                 };
                 preconditions.check(&group.meta)?;
@@ -391,7 +390,7 @@ impl Service {
                     self.guard_members_of(&store, &group).await?;
                     self.admit(&store, caller, &mut loss, Lost::memberships(group.member_count)).await?;
                 }
-                self.delete_member(&store, caller, &group, &mut staging).await?;
+                self.delete_member(&store, caller, &group, &mut deletion).await?;
                 Ok(Some(group))
             }
             .await;
@@ -401,7 +400,7 @@ impl Service {
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, staging).await;
+        self.end_redo(&store, caller, deletion.staging).await;
         // The deletion has happened. What is not swept now is rubbish that nobody can reach.
         let Some(group) = deleted? else { return Ok(()) };
         let left = caller.finish_by.saturating_duration_since(ambient::monotonic()).min(SWEEP_TIME);

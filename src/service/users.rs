@@ -5,9 +5,8 @@ use super::change::{Difference, entry_of};
 use super::error::AttemptError;
 use super::guards::is_active;
 use super::membership::MAX_MEMBER_CHANGES;
-use super::redo::Staging;
 use super::restore::MEMBERS_OMITTED;
-use super::write::{Retry, changed, created, now};
+use super::write::{Deletion, Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
 use crate::protocol::index;
@@ -206,17 +205,16 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
-        let mut staging = Staging::default();
+        let mut deletion = Deletion::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
-        let mut was_there = false;
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let Some(user) = self.left_to_delete(&store, USER, id, &mut was_there).await? else { return Ok(()) };
+                let Some(user) = self.left_to_delete(&store, USER, id, &deletion).await? else { return Ok(()) };
                 preconditions.check(&user.meta)?;
                 self.guard_deletion(&user)?;
                 self.admit(&store, caller, &mut loss, Lost::deleted_user()).await?;
-                self.delete_member(&store, caller, &user, &mut staging).await
+                self.delete_member(&store, caller, &user, &mut deletion).await
             }
             .await;
             match retry.settled(attempt).await {
@@ -225,7 +223,7 @@ impl Service {
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, staging).await;
+        self.end_redo(&store, caller, deletion.staging).await;
         deleted
     }
 
@@ -236,7 +234,7 @@ impl Service {
         store: &TenantStore,
         caller: &Caller,
         stored: &Stored,
-        staging: &mut Staging,
+        deletion: &mut Deletion,
     ) -> Result<(), AttemptError> {
         let meta = &stored.meta;
         let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
@@ -258,19 +256,15 @@ impl Service {
         let expires_at = self.expiry();
         let mut record = difference.record("delete", meta, caller, &at, expires_at);
         store.stage_change(&mut record).await?;
-        let deletion = || {
+        deletion.records.push(record.id.clone());
+        let removal = || {
             let mut transaction = store.transaction();
-            transaction.delete_resource(
-                stored,
-                &index::values(self.schema(meta.resource_type), &stored.kept),
-                &at,
-                expires_at,
-            );
+            transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &record);
             to_kill.iter().for_each(|redo| transaction.kill_redo(redo));
             transaction.log(&record);
             transaction
         };
-        let mut transaction = deletion();
+        let mut transaction = removal();
         if groups.is_empty() || transaction.actions() + ACTIONS_TO_LEAVE * groups.len() <= MAX_ACTIONS {
             for group in &groups {
                 let removal = MemberChange::Remove { id: meta.id.clone(), resource_type: meta.resource_type };
@@ -285,8 +279,8 @@ impl Service {
                 });
             }
         } else {
-            let redo = self.stage_leave(store, staging, &meta.id, &left, &at, caller.deadline).await?;
-            transaction = deletion();
+            let redo = self.stage_leave(store, &mut deletion.staging, &meta.id, &left, &at, caller.deadline).await?;
+            transaction = removal();
             transaction.commit_redo(&redo, &at);
         }
         Ok(transaction.commit().await?)

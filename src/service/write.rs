@@ -1,6 +1,7 @@
 //! What all writes share: the retry of an attempt that another writer overtook, and the next state of a resource.
 
 use super::error::AttemptError;
+use super::redo::Staging;
 use super::{Service, ServiceError};
 use crate::ambient;
 use crate::protocol::Object;
@@ -46,6 +47,15 @@ impl Retry {
     }
 }
 
+/// The attempts of one deletion.
+#[derive(Debug, Default)]
+pub(super) struct Deletion {
+    /// What they have staged.
+    pub(super) staging: Staging,
+    /// The ids of their change records, one of which is in the table when one of them succeeded.
+    pub(super) records: Vec<String>,
+}
+
 /// The time of day, always with three digits of a second: sorted as text, times stand in their order.
 #[must_use]
 pub fn now() -> String {
@@ -81,20 +91,22 @@ impl Service {
         }
     }
 
-    /// A resource that is to be deleted, or 404 for one that is not there. `None` for one that was: an attempt of which
-    /// nobody heard the answer has deleted it, or somebody else has.
+    /// A resource that is to be deleted, or 404. `None` for one that an attempt of this deletion has deleted, of which
+    /// nobody heard the answer.
     pub(super) async fn left_to_delete(
         &self,
         store: &TenantStore,
         resource_type: ResourceType,
         id: &str,
-        was_there: &mut bool,
+        deletion: &Deletion,
     ) -> Result<Option<Stored>, ServiceError> {
-        if *was_there {
-            return Ok(store.resource(resource_type, id).await?);
+        let existing = self.existing(store, resource_type, id).await;
+        if existing.is_err() && !deletion.records.is_empty() {
+            let tombstone = store.tombstone(resource_type, id).await?;
+            if tombstone.and_then(|tombstone| tombstone.change).is_some_and(|id| deletion.records.contains(&id)) {
+                return Ok(None);
+            }
         }
-        let found = self.existing(store, resource_type, id).await?;
-        *was_there = true;
-        Ok(Some(found))
+        existing.map(Some)
     }
 }

@@ -6,6 +6,7 @@ use super::calls::Item;
 use super::error::{CommitError, StoreError};
 use super::items::{self, Stored, item, n, s};
 use super::keys::Key;
+use super::log::Change;
 use super::redo::MemberChange;
 use crate::protocol::index::IndexedValue;
 use crate::protocol::schema::ResourceType;
@@ -145,14 +146,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Deletes a resource with its keys, counts it down and leaves a tombstone until `expires_at`. Conditions: it has the
-    /// version that was read, was added to no group since, and no intent that adds it was staged, applied or cleared.
+    /// Deletes a resource with its keys, counts it down and leaves a tombstone that names the change record of the
+    /// deletion and expires with it. Conditions: it has the version that was read, was added to no group since, and no
+    /// intent that adds it was staged, applied or cleared.
     pub fn delete_resource(
         &mut self,
         stored: &Stored,
         indexed: &std::collections::BTreeSet<IndexedValue>,
-        at: &str,
-        expires_at: i64,
+        change: &Change,
     ) {
         let meta = &stored.meta;
         let mut condition = "#version = :version".to_owned();
@@ -175,7 +176,12 @@ impl Transaction<'_> {
             self.delete(&self.store.keys.holder(value, &meta.id), None, Vec::new(), Refusal::Moved);
         }
         self.count(meta.resource_type, &meta.id, -1);
-        let mut left = vec![("deleted", s(at)), ("version", n(meta.version)), ("expiresAt", n(expires_at))];
+        let mut left = vec![
+            ("deleted", s(&change.at)),
+            ("change", s(&change.id)),
+            ("version", n(meta.version)),
+            ("expiresAt", n(change.expires_at)),
+        ];
         let copies = items::copies(&stored.kept).into_iter();
         left.extend(copies.filter(|(name, _)| matches!(*name, "userName" | "displayName")));
         self.put(item(&self.store.keys.tombstone(meta.resource_type, &meta.id), left), None, Refusal::Moved);

@@ -3,6 +3,7 @@
 use crate::deployed::{Seen, as_function, functions};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request};
@@ -27,6 +28,9 @@ pub const OTHER_TOKEN: &str = "token-of-okta";
 pub const ACME_TOKEN: &str = "token-of-acme";
 
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// What the SDK gives a process for retries.
+const RETRY_TOKENS: usize = 500;
 
 /// Service providers that were started: each has a table of its own, on whatever engine.
 static STARTED: AtomicUsize = AtomicUsize::new(0);
@@ -96,9 +100,18 @@ impl App {
     /// Another process on the same engine: it shares nothing with this one but the table. What it sends to the engine
     /// goes through what `wrap` makes of an HTTP client that works.
     pub fn beside(&self, wrap: impl FnOnce(SharedHttpClient) -> SharedHttpClient) -> Self {
+        self.beside_with(RETRY_TOKENS, wrap)
+    }
+
+    /// The same, with as many tokens as its client has for retries: each takes five or ten until it succeeds.
+    pub fn beside_with(&self, retry_tokens: usize, wrap: impl FnOnce(SharedHttpClient) -> SharedHttpClient) -> Self {
         let settings = self.store.client().config();
         let http_client = wrap(settings.http_client().unwrap());
-        let client = Client::from_conf(settings.to_builder().http_client(http_client).build());
+        // By default all clients of a process take from one bucket: here each is a process.
+        let bucket = TokenBucket::new(retry_tokens);
+        let retries = RetryPartition::custom("a process").token_bucket(bucket).build();
+        let client = settings.to_builder().http_client(http_client).retry_partition(retries).build();
+        let client = Client::from_conf(client);
         let store = Store::new(client, self.store.table());
         let router = functions(&self.config, &store, &self.seen);
         Self { router, store, config: self.config.clone(), seen: self.seen.clone(), engine: self.engine.clone() }

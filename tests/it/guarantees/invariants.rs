@@ -47,7 +47,7 @@ struct Table<'a> {
     /// With the tenant.
     changes: Vec<(&'a str, &'a Value)>,
     /// Tombstones by tenant, type and id.
-    gone: BTreeSet<(&'a str, &'a str, &'a str)>,
+    gone: BTreeMap<(&'a str, &'a str, &'a str), &'a Value>,
 }
 
 impl<'a> Table<'a> {
@@ -88,7 +88,7 @@ impl<'a> Table<'a> {
                     table.changes.push((tenant, item));
                 }
                 "GONE" => {
-                    table.gone.insert((tenant, name, sk));
+                    table.gone.insert((tenant, name, sk), item);
                 }
                 _ => panic!("no chart has the item {pk} / {sk}: {item}"),
             }
@@ -271,7 +271,7 @@ fn changes(table: &Table<'_>) {
         let of = |operation| count.get(operation).copied().unwrap_or(0);
         let alive = of("create") + of("create again") - of("delete");
         assert!(of("create") == 1 && alive <= 1, "records of {kind} {id}: {count:?}");
-        assert_eq!(alive == 0, table.gone.contains(key), "tombstone of {kind} {id}: {count:?}");
+        assert_eq!(alive == 0, table.gone.contains_key(key), "tombstone of {kind} {id}: {count:?}");
         assert_eq!(alive == 1, table.resources.contains_key(key), "records of {kind} {id}: {count:?}");
         if let Some(item) = table.resources.get(key) {
             let without_own = left.get(&(*tenant, (*id).to_owned())).copied().unwrap_or(0);
@@ -281,7 +281,12 @@ fn changes(table: &Table<'_>) {
             assert_eq!(item["version"].as_u64(), Some(version), "version of {kind} {id}: {count:?}");
         }
     }
-    for key in table.resources.keys().chain(&table.gone) {
+    for key in table.resources.keys().chain(table.gone.keys()) {
         assert!(counts.contains_key(key), "{key:?} has no change record");
+    }
+    for ((_, kind, id), tombstone) in &table.gone {
+        let record = table.changes.iter().find(|(_, change)| change["SK"] == tombstone["change"]);
+        let (_, record) = record.unwrap_or_else(|| panic!("no record deleted {kind} {id}: {tombstone}"));
+        assert_eq!((&record["operation"], &record["resourceId"]), (&"delete".into(), &(*id).into()), "{tombstone}");
     }
 }

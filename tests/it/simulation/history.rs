@@ -404,12 +404,10 @@ impl<'a> History<'a> {
         for exchange in self.exchanges {
             let count = counts.get(exchange.id.as_str()).copied().unwrap_or(0);
             let must_be_one = exchange.outcomes == [Outcome::Done]
-                && match &exchange.effect {
-                    Effect::CreateUser { .. } | Effect::CreateGroup { .. } => true,
-                    // Of two at once, both may be told that it is gone.
-                    Effect::Delete { id } => self.deletions_of(id).count() == 1,
-                    _ => false,
-                };
+                && matches!(
+                    exchange.effect,
+                    Effect::CreateUser { .. } | Effect::CreateGroup { .. } | Effect::Delete { .. }
+                );
             let most = match &exchange.effect {
                 Effect::Nothing => 0,
                 Effect::Each(each) => each.len() as u64,

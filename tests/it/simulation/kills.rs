@@ -216,6 +216,7 @@ async fn state(app: &App) -> BTreeSet<String> {
             "settled",
             "joins",
             "requestId",
+            "change",
         ] {
             attributes.shift_remove(name);
         }

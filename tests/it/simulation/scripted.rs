@@ -24,6 +24,8 @@ enum Step {
     Told(u16, &'static str),
     /// Not carried out, and answered so.
     Refused(u16, &'static str),
+    /// Carried out after this time, and never answered.
+    Late(Duration),
 }
 
 impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for Scripted<F> {
@@ -39,12 +41,23 @@ impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for 
                 return told(status, body);
             }
             Step::Refused(status, body) => return told(status, body),
+            Step::Late(time) => {
+                let engine = self.0.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    engine.answer(&call);
+                });
+                return std::future::pending().await;
+            }
         }
         Ok(self.0.answer(&call).into())
     }
 }
 
 const IN_PROGRESS: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException"}"#;
+
+const CONFLICT: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+    "CancellationReasons":[{"Code":"TransactionConflict"}]}"#;
 
 /// A service provider on an engine that answers, and another one on it to which this happens.
 async fn failing(script: impl Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static) -> (App, App) {
@@ -148,6 +161,30 @@ async fn a_transaction_that_stays_under_way_is_neither_done_nor_refused() {
     let deleted = failing.delete(&format!("/Users/{}", found[0])).await;
     deleted.is_error(503, None);
     app.get(&format!("/Users/{}", found[0])).await.is_error(404, None);
+}
+
+/// The first attempt arrives when its sender has given it up and has been told that another transaction is in its way: what
+/// the next attempt finds to be gone is its own doing.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_arrives_late_is_not_taken_for_somebody_elses() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let (user, group) = (app.user("ann@example.com").await, app.group("Team", &[]).await);
+    for path in [format!("/Users/{user}"), format!("/Groups/{group}")] {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let deleting = scripted(&app, &engine, move |_, operation, _| match operation {
+            "TransactWriteItems" => match writes.fetch_add(1, Ordering::Relaxed) {
+                0 => Step::Late(Duration::from_millis(5_500)),
+                _ => Step::Refused(400, CONFLICT),
+            },
+            _ if writes.load(Ordering::Relaxed) > 1 => Step::After(Duration::from_secs(1)),
+            _ => Step::Answered,
+        });
+        deleting.delete(&path).await.expect(204);
+        app.get(&path).await.is_error(404, None);
+        deleting.delete(&path).await.is_error(404, None);
+    }
+    is_clean_but_for_leftovers(&app, "after both").await;
 }
 
 /// A table that takes seconds for each call: the request ends in time, with a SCIM error, and has changed all or nothing.
