@@ -1,5 +1,6 @@
 //! Guarantee 1, atomic, when the process ends in the middle: each request is cut off at every call that it makes to the
 //! table, and what clients see then is all of the request or nothing of it, before and after somebody else comes by.
+//! Of the ways to be cut off, each call meets some in turn; with `SCIMLET_TEST_KILLS=all`, all.
 
 mod connector;
 mod scenes;
@@ -53,6 +54,11 @@ enum Touch {
 
 const TOUCHES: [Touch; 3] = [Touch::Patch, Touch::Put, Touch::Again];
 
+/// Whether writes are to be ended at every call in every way: it takes many minutes.
+pub fn takes_every_kill() -> bool {
+    scimlet::ambient::variable("SCIMLET_TEST_KILLS").is_some_and(|wanted| wanted == "all")
+}
+
 /// Clears what requests left behind that never happened, as the operator's sweep does.
 pub async fn sweep(app: &App) {
     let api = Api::new(app.config.clone(), app.store_of("sweep"));
@@ -72,7 +78,15 @@ async fn at_every_call(
     let mut outcomes = [0, 0];
     for number in 1.. {
         let (mut was_reached, mut is_alone) = (false, true);
-        for (mode, turn) in [(Mode::Before, 0), (Mode::After, 2), (Mode::Lost, 1)] {
+        let (before, after, lost) = ((Mode::Before, 0), (Mode::After, 2), (Mode::Lost, 1));
+        let modes = match number % 3 {
+            _ if takes_every_kill() => vec![before, after, lost],
+            0 => vec![before],
+            1 => vec![after],
+            // That there is something to be lost is known from another mode.
+            _ => vec![after, lost],
+        };
+        for (mode, turn) in modes {
             if mode == Mode::Lost && is_alone {
                 // That would be `Before`.
                 continue;

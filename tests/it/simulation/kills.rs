@@ -5,7 +5,7 @@
 
 use super::engine::{Call, Engine, Wire, http_client};
 use crate::administration::guards::{administrator, service};
-use crate::crash::sweep;
+use crate::crash::{sweep, takes_every_kill};
 use crate::harness::{Answer, App};
 use crate::verify::is_clean_but_for_leftovers;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -267,7 +267,7 @@ fn a_process_killed_at_any_call_of_any_write_leaves_what_a_retry_completes() {
         let items = base.items("scimlet-test");
         let mut kills = 0;
         // Every call of every case takes minutes; some of each, other ones from case to case, do not.
-        let step = if scimlet::ambient::variable("SCIMLET_TEST_KILLS").is_some() { 1 } else { 7 };
+        let step = if takes_every_kill() { 1 } else { 11 };
         for (offset, case) in cases().into_iter().enumerate() {
             let fresh = async || {
                 let engine = Engine::new();

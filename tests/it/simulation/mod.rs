@@ -22,6 +22,7 @@ use futures_util::future::join_all;
 use history::{Exchange, Found, History};
 use scimlet::ambient;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use traffic::{Ledger, Provider, SHAPES};
 
@@ -135,14 +136,27 @@ fn a_seed_is_one_run() {
     assert_eq!(first.faults, again.faults);
 }
 
-/// `SCIMLET_TEST_SIMULATION=seed:requests:faults[:runs]` has other runs, one after another.
+/// `SCIMLET_TEST_SIMULATION=seed:requests:faults[:runs]` has other runs.
 #[test]
 fn nothing_acknowledged_is_lost_whatever_fails() {
-    let asked = ambient::variable("SCIMLET_TEST_SIMULATION").unwrap_or_else(|| "1:1000:700:2".into());
+    let asked = ambient::variable("SCIMLET_TEST_SIMULATION").unwrap_or_else(|| "1:400:700:4".into());
     let numbers: Vec<u64> = asked.split(':').map(|number| number.parse().unwrap()).collect();
-    for seed in numbers[0]..numbers[0] + numbers.get(3).copied().unwrap_or(1) {
-        let plan = Plan { seed, requests: numbers[1] as usize, faults: numbers[2] as u32 };
-        let run = plan.run();
-        println!("{}", told(plan, &run));
-    }
+    let last = numbers[0] + numbers.get(3).copied().unwrap_or(1);
+    let next = AtomicU64::new(numbers[0]);
+    let run_all = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last {
+                return;
+            }
+            let plan = Plan { seed, requests: numbers[1] as usize, faults: numbers[2] as u32 };
+            let run = plan.run();
+            println!("{}", told(plan, &run));
+        }
+    };
+    // A run has one thread.
+    std::thread::scope(|scope| {
+        scope.spawn(run_all);
+        run_all();
+    });
 }
