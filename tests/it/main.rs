@@ -30,6 +30,7 @@ mod guarantees;
 mod harness;
 mod lambda;
 mod layers;
+mod logs;
 mod policies;
 mod preconditions;
 mod properties;
