@@ -43,4 +43,5 @@ mod settings;
 mod simulation;
 mod sort;
 mod template;
+mod tenants;
 mod verify;
