@@ -16,6 +16,7 @@
 mod administration;
 mod application;
 mod big_groups;
+mod bounds;
 mod bulk;
 mod concurrency;
 mod conformance;
