@@ -3,7 +3,7 @@
 use super::{ConfigError, DEFAULT_TENANT, is_name, is_tenant};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,15 +90,16 @@ impl Tokens {
     /// The owner of a token. Every digest is compared, each in constant time.
     #[must_use]
     pub fn owner(&self, token: &str) -> Option<&TokenOwner> {
-        let digest = digest(token);
-        let mut found = None;
-        for owner in &self.0 {
-            // No early end: the time must not tell which one it was.
-            if bool::from(owner.digest.ct_eq(&digest)) {
-                found = Some(owner);
-            }
+        self.matching(&digest(token), |known, sent| known.ct_eq(sent))
+    }
+
+    /// No early end and no branch on what `is_same` says: the time must not tell which one it was, or whether it was any.
+    fn matching(&self, digest: &[u8; 32], is_same: impl Fn(&[u8; 32], &[u8; 32]) -> Choice) -> Option<&TokenOwner> {
+        let mut found = u64::MAX;
+        for (at, owner) in (0_u64..).zip(&self.0) {
+            found.conditional_assign(&at, is_same(&owner.digest, digest));
         }
-        found
+        self.0.get(usize::try_from(found).ok()?)
     }
 }
 
@@ -185,6 +186,23 @@ mod tests {
         assert!(okta.is_expired("2027-02-01"));
         assert_eq!(owner("Test"), None);
         assert_eq!(owner(""), None);
+    }
+
+    #[test]
+    fn every_digest_is_compared_whichever_it_is() {
+        let texts = ["a", "b", "c", "d", "e"];
+        let entries = texts.map(|token| format!("{token}:{}", crate::store::keys::hex(&digest(token))));
+        let tokens = read(&entries.join(",")).unwrap();
+        for sent in ["a", "c", "e", "none of them", ""] {
+            let compared = std::cell::RefCell::new(Vec::new());
+            let found = tokens.matching(&digest(sent), |known, sent| {
+                compared.borrow_mut().push(*known);
+                known.ct_eq(sent)
+            });
+            assert_eq!(found.map(|owner| owner.label.as_str()), texts.contains(&sent).then_some(sent));
+            assert_eq!(found, tokens.owner(sent));
+            assert_eq!(compared.into_inner(), texts.map(digest), "{sent:?}");
+        }
     }
 
     #[test]

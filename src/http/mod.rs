@@ -13,7 +13,7 @@ mod search;
 mod sweep;
 mod users;
 
-pub use observe::{EndsAt, RequestId, log_to_stderr, unconfigured};
+pub use observe::{EndsAt, RequestId, log_panic, log_to_stderr, logger, unconfigured, usual_levels};
 pub use route::Route;
 pub use sweep::{ABANDONED_AFTER, sweep};
 

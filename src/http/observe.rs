@@ -11,11 +11,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -62,16 +62,34 @@ pub struct RequestId(pub String);
 /// Members that a log line names.
 const NAMED_MEMBERS: usize = 20;
 
-/// Sends the log to standard error, one JSON line a request. `RUST_LOG` says what is in it (`warn`, `scimlet=debug`,
-/// …); unset, the requests and what libraries call errors.
+/// Sends the log to standard error, one JSON line a request, and of a panic where it was. `RUST_LOG` says what is in it
+/// (`warn`, `scimlet=debug`, …); unset, the requests and what libraries call errors.
 pub fn log_to_stderr() {
-    let filter = ambient::variable("RUST_LOG")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR).with_target("scimlet", LevelFilter::INFO));
-    let layer = fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr);
-    let logger = tracing_subscriber::registry().with(layer).with(filter);
+    let levels = ambient::variable("RUST_LOG").and_then(|text| text.parse().ok()).unwrap_or_else(usual_levels);
     // A second call, in a test, changes nothing.
-    let _set_already = logger.try_init();
+    let _set_already = logger(levels, std::io::stderr).try_init();
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// What is logged when `RUST_LOG` says nothing.
+#[must_use]
+pub fn usual_levels() -> Targets {
+    Targets::new().with_default(LevelFilter::ERROR).with_target("scimlet", LevelFilter::INFO)
+}
+
+/// One JSON line an event, to where `writer` leads.
+pub fn logger<W>(levels: Targets, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'line> MakeWriter<'line> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().json().flatten_event(true).with_target(false).with_writer(writer);
+    tracing_subscriber::registry().with(layer).with(levels)
+}
+
+/// Where a panic was, and not what it says: that of a text cut in the middle of a letter holds the text.
+pub fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place = place.as_str(), "panic");
 }
 
 /// What a handler leaves for the log line.

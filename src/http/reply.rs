@@ -9,8 +9,8 @@ use crate::protocol::representation::{self, Meta, Shown};
 use crate::service::{Answer, ServiceError};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY,
-    WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LOCATION,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -108,15 +108,20 @@ fn too_large(group_id: &str, limit: usize, request: &HeaderMap) -> ScimError {
 }
 
 fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
+    with_body(status, Body::empty())
+}
+
+/// Every answer is about people, or says what is there: nobody on the way keeps it (RFC 9111 section 5.2.2.5).
+fn with_body(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
+    set(&mut response, CACHE_CONTROL, "no-store");
     response
 }
 
 fn json(status: StatusCode, body: &impl Serialize, request: &HeaderMap, limit: usize) -> Result<Response, TooLarge> {
     let Encoded { bytes, is_gzip, is_large } = encode(body, accepts_gzip(request), limit)?;
-    let mut response = Response::new(Body::from(bytes));
-    *response.status_mut() = status;
+    let mut response = with_body(status, Body::from(bytes));
     set(&mut response, CONTENT_TYPE, media_type(request));
     if is_gzip {
         set(&mut response, CONTENT_ENCODING, "gzip");

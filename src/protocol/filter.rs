@@ -93,6 +93,16 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// How many comparisons it makes of one resource, or of one element, at most.
+    #[must_use]
+    pub fn terms(&self) -> usize {
+        match self {
+            Self::Present(_) | Self::Compare(..) => 1,
+            Self::Value(_, inner) | Self::Not(inner) => inner.terms(),
+            Self::And(terms) | Self::Or(terms) => terms.iter().map(Self::terms).sum(),
+        }
+    }
+
     /// Whether an attribute path outside value filters, or the attribute of a value filter, satisfies `claim`.
     pub fn names(&self, claim: &dyn Fn(&AttributePath) -> bool) -> bool {
         match self {

@@ -8,6 +8,9 @@ use super::schema::{Attribute, ResourceSchema, Returned};
 use super::{Object, case};
 use serde_json::Value;
 
+/// Most names in `attributes` or `excludedAttributes`. Each is held against each attribute of each resource of a page.
+pub const MAX_NAMES: usize = 500;
+
 /// What a client asked to see. The default asks for nothing in particular.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
@@ -21,7 +24,7 @@ impl Projection {
     ///
     /// # Errors
     ///
-    /// 400 `invalidPath` for text that is not a name.
+    /// 400 `invalidPath` for text that is not a name, 400 `invalidValue` past [`MAX_NAMES`].
     pub fn parse(
         attributes: Option<&str>,
         excluded_attributes: Option<&str>,
@@ -29,6 +32,9 @@ impl Projection {
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
         let mut names = |parameter: &str, list: &str| {
+            if list.split(',').count() > MAX_NAMES {
+                return Err(ScimError::invalid_value(format!("'{parameter}' names more than {MAX_NAMES} attributes.")));
+            }
             list.split(',')
                 .map(str::trim)
                 .filter(|name| !name.is_empty())

@@ -14,6 +14,13 @@ use std::fmt::Display;
 /// Largest resource in bytes of its JSON text. A DynamoDB item holds 400 KB, the copies beside the text included.
 pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
 
+/// Most attributes of one object: of a resource, of an extension, of a complex value. A name is looked for among all of
+/// them, as names are not case-sensitive.
+pub const MAX_ATTRIBUTES: usize = 1000;
+
+/// Most values of one attribute, but for the members of a group. What is added to them is compared with each.
+pub const MAX_VALUES: usize = 5000;
+
 /// Deepest nesting of a value. SCIM's own go three levels deep; JSON is read to 127, and an answer and the change log
 /// nest a resource deeper than the request did.
 pub const MAX_RESOURCE_DEPTH: usize = 32;
@@ -120,7 +127,50 @@ fn insert_once(object: &mut Object, name: &str, value: Value) -> Result<(), Scim
         )));
     }
     object.insert(name.to_owned(), value);
-    Ok(())
+    check_width(object)
+}
+
+/// # Errors
+///
+/// 413 past [`MAX_ATTRIBUTES`].
+pub fn check_width(object: &Object) -> Result<(), ScimError> {
+    if object.len() <= MAX_ATTRIBUTES {
+        return Ok(());
+    }
+    Err(ScimError::new(
+        413,
+        format!("An object in the request has more than {MAX_ATTRIBUTES} attributes. Send only those that are needed."),
+    ))
+}
+
+/// `name` says in an error of which attribute these are the values.
+///
+/// # Errors
+///
+/// 413 past [`MAX_VALUES`].
+pub fn check_count(name: &str, values: &[Value]) -> Result<(), ScimError> {
+    if values.len() <= MAX_VALUES {
+        return Ok(());
+    }
+    Err(ScimError::new(
+        413,
+        format!("Attribute '{name}' would have {} values; one may have {MAX_VALUES}.", values.len()),
+    ))
+}
+
+/// [`check_width`] and [`check_count`] of a value and all that is in it.
+fn check_size(name: &str, value: &Value) -> Result<(), ScimError> {
+    match value {
+        Value::Array(values) => {
+            check_count(name, values)?;
+            values.iter().try_for_each(|value| check_size(name, value))
+        }
+        Value::Object(members) => {
+            check_width(members)?;
+            members.iter().try_for_each(|(name, value)| check_size(name, value))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A value as the schema wants it; `None` when it is unassigned (null, `[]`, an object without members). `label` is
@@ -236,7 +286,8 @@ fn is_base64(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// 400 `invalidValue` naming the attribute, 413 for a resource over [`MAX_RESOURCE_BYTES`].
+/// 400 `invalidValue` naming the attribute, 413 for a resource over [`MAX_RESOURCE_BYTES`] or past [`MAX_ATTRIBUTES`] and
+/// [`MAX_VALUES`].
 pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, ScimError> {
     for (extension, definition) in schema.attributes().filter(|(_, found)| has_rules(found)) {
         let container = match extension {
@@ -263,6 +314,8 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
             schema.resource_type.name()
         )));
     }
+    check_width(&resource)?;
+    resource.iter().try_for_each(|(name, value)| check_size(name, value))?;
     let mut bytes = Length(0);
     let bytes = serde_json::to_writer(&mut bytes, &resource).map_or(usize::MAX, |()| bytes.0);
     if bytes > MAX_RESOURCE_BYTES {

@@ -347,6 +347,7 @@ impl Service {
             return Err(AttemptError::Moved);
         }
         let members = if group.member_count == 0 { Vec::new() } else { store.members(&group).await? };
+        Wish::check(edits, &members)?;
         let wish = Wish::of(edits, &members);
         let plan = Plan::make(store, id, &wish, &members).await?;
         Ok(Read { group, plan, members: Some(members), is_of_version: true })

@@ -21,16 +21,45 @@ const MEMBER_ACTIONS: usize = 3;
 const GROUP_ACTIONS: usize = 8;
 /// Memberships that one request may change. A body of 4 MiB names fewer; one that empties a group names none.
 pub const MAX_MEMBER_CHANGES: usize = 100_000;
+/// Comparisons that the value filters of one request may make with members: each term with each member. One term is
+/// compared with however many there are.
+pub const MAX_MEMBER_COMPARISONS: usize = 1_000_000;
 
 /// What shall be true of the ids that the edits name: a member (with what the client said of it), or none.
 #[derive(Debug, Default)]
 pub(super) struct Wish(BTreeMap<String, Option<Member>>);
 
 impl Wish {
+    /// Whether `edits` choose among the members by more than [`MAX_MEMBER_COMPARISONS`].
+    ///
+    /// # Errors
+    ///
+    /// 413.
+    pub(super) fn check(edits: &[MemberEdit], members: &[Membership]) -> Result<(), ScimError> {
+        let (mut terms, mut count) = (0, members.len());
+        for edit in effective(edits) {
+            match edit {
+                MemberEdit::RemoveWhere(filter) => terms += filter.terms(),
+                MemberEdit::Add(named) | MemberEdit::Replace(named) => count += named.len(),
+                MemberEdit::Remove(_) => {}
+            }
+        }
+        if terms < 2 || terms.saturating_mul(count) <= MAX_MEMBER_COMPARISONS {
+            return Ok(());
+        }
+        Err(ScimError::new(
+            413,
+            format!(
+                "The value filters of the request would make {terms} comparisons with each of {count} members; all together may \
+                 be {MAX_MEMBER_COMPARISONS}. Name each member to remove: members[value eq \"…\"]."
+            ),
+        ))
+    }
+
     /// The outcome of `edits` in order. `members` is the whole list when an edit needs it, else empty.
     pub(super) fn of(edits: &[MemberEdit], members: &[Membership]) -> Self {
         let mut wish = BTreeMap::new();
-        for edit in edits {
+        for edit in effective(edits) {
             match edit {
                 MemberEdit::Add(added) => {
                     wish.extend(added.iter().map(|member| (member.id.clone(), Some(member.clone()))));
@@ -71,6 +100,12 @@ impl Wish {
     pub(super) fn may_be_large(&self) -> bool {
         self.0.len() * MEMBER_ACTIONS + GROUP_ACTIONS > MAX_ACTIONS
     }
+}
+
+/// The edits that count: the last one that names the whole list, and those behind it.
+fn effective(edits: &[MemberEdit]) -> &[MemberEdit] {
+    let whole = edits.iter().rposition(|edit| matches!(edit, MemberEdit::Replace(_)));
+    whole.and_then(|at| edits.get(at..)).unwrap_or(edits)
 }
 
 /// The memberships that change.

@@ -374,7 +374,7 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Co
         None if moved => CommitError::Moved,
         None if throttled => CommitError::Store(StoreError::Throttled("a transaction".into())),
         None => {
-            let messages: Vec<_> = reasons.iter().filter_map(CancellationReason::message).collect();
+            let messages: Vec<_> = reasons.iter().filter_map(CancellationReason::message).map(without_values).collect();
             CommitError::Store(StoreError::Refused { operation: "TransactWriteItems", message: messages.join("; ") })
         }
     }
@@ -390,6 +390,21 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
 
+/// Longest message of the table that is kept, in characters: the longest known one names two ARNs.
+const MESSAGE_CHARS: usize = 500;
+
+/// A message of the table without what it quotes: the validation of AWS repeats the whole request, "Value '[…]' at
+/// 'transactItems' failed to satisfy constraint: …", and it ends up in the log.
+fn without_values(message: &str) -> String {
+    let is_quote = |c: char| matches!(c, '\'' | '"' | '`');
+    let kept = match (message.find(is_quote), message.rfind(is_quote)) {
+        (Some(first), Some(last)) if first < last => format!("{}'…'{}", &message[..first], &message[last + 1..]),
+        (Some(only), _) => format!("{}'…", &message[..only]),
+        _ => message.to_owned(),
+    };
+    kept.chars().take(MESSAGE_CHARS).collect()
+}
+
 /// The error of a call, without the item values that a service message could hold.
 pub(super) fn store_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
 where
@@ -399,7 +414,7 @@ where
         return StoreError::Unavailable(format!("{operation}: {}", innermost(error)));
     };
     let code = service.err().code().unwrap_or("unknown");
-    let message = service.err().message().unwrap_or("no message");
+    let message = without_values(service.err().message().unwrap_or("no message"));
     match code {
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
@@ -408,5 +423,28 @@ where
         // Its own failures have many names: InternalServerError, ServiceUnavailable, InternalFailure, …
         _ if service.raw().status().is_server_error() => StoreError::Unavailable(format!("{operation}: {code}")),
         _ => StoreError::Refused { operation, message: format!("{code}: {message}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn what_a_message_of_the_table_quotes_is_left_out() {
+        let denied = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: dynamodb:GetItem";
+        let cases = [
+            (
+                "1 validation error detected: Value '[{userName=ann's}]' at 'transactItems' failed to satisfy constraint",
+                "1 validation error detected: Value '…' failed to satisfy constraint",
+            ),
+            ("Invalid value: \"ann\"", "Invalid value: '…'"),
+            ("cut off in 'ann", "cut off in '…"),
+            (denied, denied),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(without_values(message), expected);
+        }
+        assert_eq!(without_values(&"é".repeat(1000)).chars().count(), 500);
     }
 }

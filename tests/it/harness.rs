@@ -1,6 +1,7 @@
 //! One service provider for each test: a fresh in-memory engine, its table, and the functions of the template.
 
 use crate::deployed::{Seen, as_function, functions};
+use crate::logs::{self, Secrets};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
@@ -138,13 +139,22 @@ impl App {
                 request = request.header(*name, *value);
             }
         }
-        let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let request = request.body(()).unwrap();
+        let mut secrets = Secrets::of(&request, body.as_deref());
+        let sent = body.map_or_else(Body::empty, Body::from);
+        logs::begin();
+        let response = self.router.clone().oneshot(request.clone().map(|()| sent)).await.unwrap();
+        let lines = logs::taken();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body, text }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body, text };
+        if answer.status < 300 {
+            secrets.add_body(answer.text.as_bytes());
+        }
+        logs::check(&lines, &secrets, &answer);
+        answer
     }
 
     async fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {

@@ -125,6 +125,7 @@ fn returned(answer: &Value, is_first_version: bool) -> Returned {
         headers.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
     };
     assert!(!headers["x-request-id"].is_empty());
+    assert_eq!(headers["cache-control"], "no-store");
     let body = answer.get("body").and_then(Value::as_str).unwrap_or_default();
     let is_gzip = headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
     assert_eq!(answer["isBase64Encoded"], json!(is_gzip), "bytes are sent in base64, and text is not: {answer}");

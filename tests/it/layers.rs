@@ -221,6 +221,32 @@ fn keys_are_written_in_one_file() {
     assert_eq!(files, ["store/keys.rs"]);
 }
 
+/// The unit test beside the code counts comparisons; that each takes the same time whatever it finds is the code's.
+#[test]
+fn a_digest_is_compared_in_constant_time_alone() {
+    let mut compared = Vec::new();
+    for source in sources() {
+        let lines =
+            source.code.lines().filter(|line| line.contains("digest") && (line.contains("==") || line.contains("!=")));
+        // What an administrator types names a token by its label or its digest.
+        let lines = lines.filter(|line| !line.contains("token.digest == label"));
+        compared.extend(lines.map(|line| format!("{}: {}", source.path, line.trim())));
+        if source.path != "config/tokens.rs" {
+            continue;
+        }
+        let search = source.code.split_once("pub fn owner(&self").unwrap().1.split_once("\npub fn digest(").unwrap().0;
+        for needed in ["known.ct_eq(sent)", "found.conditional_assign(&at, is_same(&owner.digest, digest))"] {
+            assert!(search.contains(needed), "no {needed} in {search}");
+        }
+        for early in
+            ["==", "!=", "return", "break", "find", "position", "any(", "if ", "match ", "bool::from", "unwrap_u8"]
+        {
+            assert!(!search.contains(early), "{early} in {search}");
+        }
+    }
+    assert_eq!(compared, [""; 0]);
+}
+
 #[test]
 fn the_strict_path_mentions_no_vendor() {
     let mut wrong = Vec::new();

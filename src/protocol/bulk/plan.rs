@@ -33,7 +33,8 @@ pub fn plan(request: &Request) -> Vec<Step> {
             _ => None,
         })
         .collect();
-    let mut planner = Planner { request, creators, state: BTreeMap::new(), cuts: BTreeMap::new(), steps: Vec::new() };
+    let (state, cuts, waits) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut planner = Planner { request, creators, state, cuts, waits, steps: Vec::new() };
     for index in 0..request.operations.len() {
         planner.visit(index);
     }
@@ -52,6 +53,8 @@ struct Planner<'a> {
     state: BTreeMap<usize, State>,
     /// By the operation that is still to come: those that wait to be linked with it.
     cuts: BTreeMap<usize, Vec<usize>>,
+    /// By operation: how many it waits for.
+    waits: BTreeMap<usize, usize>,
     steps: Vec<Step>,
 }
 
@@ -80,6 +83,7 @@ impl Planner<'_> {
             if self.state.get(&creator) == Some(&State::UnderWay) {
                 later.insert(bulk_id);
                 self.cuts.entry(creator).or_default().push(index);
+                *self.waits.entry(index).or_default() += 1;
             }
         }
         self.steps.push(Step::Do { operation: index, later });
@@ -95,7 +99,9 @@ impl Planner<'_> {
     fn finish(&mut self, index: usize) {
         self.state.insert(index, State::Done);
         for waiting in self.cuts.remove(&index).unwrap_or_default() {
-            if !self.cuts.values().flatten().any(|&other| other == waiting) {
+            let left = self.waits.entry(waiting).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
                 self.steps.push(Step::Link(waiting));
             }
         }

@@ -1,6 +1,6 @@
 //! Applying operations to a resource (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
 
-use super::{Op, Operation};
+use super::{MAX_COMPARED_BYTES, Op, Operation};
 use crate::protocol::error::{ScimError, ScimType};
 use crate::protocol::filter::Filter;
 use crate::protocol::path::{AttributePath, Target};
@@ -8,6 +8,7 @@ use crate::protocol::quirks::{self, Quirks};
 use crate::protocol::schema::{Attribute, ResourceSchema, Returned, Type};
 use crate::protocol::{Object, case, matching, validation};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Applies `operations` in order and settles the result. `resource` is untouched: a request is applied whole or not
 /// at all.
@@ -15,7 +16,8 @@ use serde_json::Value;
 /// # Errors
 ///
 /// 400 `invalidValue` for a value of the wrong type or a required attribute that is gone, 400 `noTarget` for a value
-/// filter that matches nothing and describes no element, 400 `invalidPath` for a sub-attribute of several values.
+/// filter that matches nothing and describes no element, 400 `invalidPath` for a sub-attribute of several values, 413 past
+/// [`MAX_COMPARED_BYTES`] and past what one resource may hold.
 pub fn apply(
     schema: &ResourceSchema,
     resource: &Object,
@@ -23,10 +25,42 @@ pub fn apply(
     quirks: &mut Quirks,
 ) -> Result<Object, ScimError> {
     let mut changed = resource.clone();
+    let mut compared = 0;
     for operation in operations {
+        compared += compared_bytes(&changed, &operation.target);
+        if compared > MAX_COMPARED_BYTES {
+            return Err(ScimError::new(
+                413,
+                format!(
+                    "The value filters of the request would be compared with more than {MAX_COMPARED_BYTES} bytes. Send its \
+                     operations in several requests, or filters with fewer terms."
+                ),
+            ));
+        }
         apply_one(schema, &mut changed, operation, quirks)?;
     }
     validation::settle(schema, changed)
+}
+
+/// What a value filter is compared with, in bytes: each of its terms with all values of the attribute.
+fn compared_bytes(resource: &Object, target: &Target) -> usize {
+    let Target::Value { path, filter, .. } = target else { return 0 };
+    let container = match &path.extension {
+        None => Some(resource),
+        Some(uri) => case::member(resource, uri).and_then(Value::as_object),
+    };
+    let values = container.and_then(|object| case::member(object, &path.attribute));
+    values.map_or(0, bytes).saturating_mul(filter.terms())
+}
+
+/// About the bytes of a value's JSON text.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 8,
+        Value::Array(values) => values.iter().map(bytes).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+    }
 }
 
 fn apply_one(
@@ -80,6 +114,7 @@ fn merge_extension(
     let Value::Object(members) = value else {
         return Err(ScimError::wrong_type(uri, "an object", &value));
     };
+    validation::check_width(&members)?;
     for (name, value) in members {
         let definition = schema.attribute(Some(uri), &name);
         let path = AttributePath {
@@ -236,16 +271,29 @@ fn set_attribute(
                     return Ok(());
                 }
             };
-            for value in values {
-                if !elements.contains(&value) {
-                    elements.push(value);
-                    let last = elements.len() - 1;
-                    keep_one_primary(elements, last);
-                }
+            let old = elements.len();
+            append(&path.attribute, elements, values)?;
+            if let Some(last) = elements.iter().skip(old).rposition(is_primary) {
+                keep_one_primary(elements, old + last);
             }
             Ok(())
         }
     }
+}
+
+/// Adds the values that are not there yet.
+fn append(name: &str, elements: &mut Vec<Value>, values: Vec<Value>) -> Result<(), ScimError> {
+    let new: Vec<Value> = match &values[..] {
+        // Most add one, to a few.
+        [value] if elements.contains(value) => Vec::new(),
+        [_] => values,
+        _ => {
+            let mut seen: HashSet<&Value> = elements.iter().collect();
+            values.iter().filter(|value| seen.insert(value)).cloned().collect()
+        }
+    };
+    elements.extend(new);
+    validation::check_count(name, elements)
 }
 
 /// An attribute that no schema names: the value as it came; `add` to an array appends.
@@ -255,18 +303,14 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
     let Some(name) = &path.sub_attribute else {
         match (container.get_mut(&key), value) {
             (Some(Value::Array(elements)), Value::Array(values)) if op == Op::Add => {
-                for value in values {
-                    if !elements.contains(&value) {
-                        elements.push(value);
-                    }
-                }
+                append(&path.attribute, elements, values)?;
             }
             (Some(Value::Object(object)), Value::Object(members)) => object.extend(members),
             (_, value) => {
                 container.insert(key, value);
             }
         }
-        return Ok(());
+        return validation::check_width(container);
     };
     let object = container.entry(key).or_insert_with(|| Value::Object(Object::new()));
     match object.as_object_mut() {
@@ -336,7 +380,6 @@ fn set_in_elements(
 ) -> Result<(), ScimError> {
     let members = sub_value(definition, path, Some(name), value, quirks)?;
     let elements = elements_or_new(resource, path)?;
-    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
     let index = match elements.len() {
         0 => {
             elements.push(Value::Object(Object::new()));
@@ -387,18 +430,27 @@ fn sub_value(
 }
 
 fn merge_element(elements: &mut [Value], index: usize, members: Object) {
-    let became_primary = members.get("primary") == Some(&Value::Bool(true));
-    if let Some(Value::Object(element)) = elements.get_mut(index) {
-        element.extend(members);
+    merge_elements(elements, &[index], &members);
+}
+
+/// Merges `members` into the elements at `indices`. If that makes them primary, the last one stays it.
+fn merge_elements(elements: &mut [Value], indices: &[usize], members: &Object) {
+    for &index in indices {
+        if let Some(Value::Object(element)) = elements.get_mut(index) {
+            element.extend(members.clone());
+        }
     }
-    if became_primary {
-        keep_one_primary(elements, index);
+    if let Some(&last) = indices.last().filter(|_| members.get("primary") == Some(&Value::Bool(true))) {
+        keep_one_primary(elements, last);
     }
+}
+
+fn is_primary(element: &Value) -> bool {
+    element.get("primary") == Some(&Value::Bool(true))
 }
 
 /// RFC 7644 section 3.5.2: when the element at `index` is primary, the others are no longer.
 fn keep_one_primary(elements: &mut [Value], index: usize) {
-    let is_primary = |element: &Value| element.get("primary") == Some(&Value::Bool(true));
     if !elements.get(index).is_some_and(is_primary) {
         return;
     }
@@ -437,14 +489,13 @@ impl ElementTarget<'_> {
             .collect();
         if matching.is_empty() {
             elements.push(Value::Object(self.create(definition, quirks)?));
+            validation::check_count(&self.path.attribute, elements)?;
             let last = elements.len() - 1;
             merge_element(elements, last, members);
             keep_one_primary(elements, last);
             return Ok(());
         }
-        for index in matching {
-            merge_element(elements, index, members.clone());
-        }
+        merge_elements(elements, &matching, &members);
         Ok(())
     }
 

@@ -16,6 +16,10 @@ use serde_json::Value;
 /// Most operations in one request. Clients send 100, and can be configured to send 1,000.
 pub const MAX_OPERATIONS: usize = 1000;
 
+/// Most bytes that the value filters of one request are compared with: each of [`MAX_OPERATIONS`] may look at a whole
+/// resource once.
+pub const MAX_COMPARED_BYTES: usize = MAX_OPERATIONS * super::validation::MAX_RESOURCE_BYTES;
+
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the RFC's")]
