@@ -8,6 +8,10 @@ use super::schema::{Attribute, ResourceSchema, Returned};
 use super::{Object, case};
 use serde_json::Value;
 
+/// Longest list of names in bytes. API Gateway passes a request line of 10,240 bytes; `.search` bodies keep the same cap, as
+/// each attribute of each resource of a page is looked for among the names.
+pub const MAX_NAMES_BYTES: usize = 8192;
+
 /// What a client asked to see. The default asks for nothing in particular.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
@@ -21,7 +25,7 @@ impl Projection {
     ///
     /// # Errors
     ///
-    /// 400 `invalidPath` for text that is not a name.
+    /// 400 `invalidPath` for text that is not a name, 400 `invalidValue` for a list over [`MAX_NAMES_BYTES`].
     pub fn parse(
         attributes: Option<&str>,
         excluded_attributes: Option<&str>,
@@ -29,6 +33,10 @@ impl Projection {
         quirks: &mut Quirks,
     ) -> Result<Self, ScimError> {
         let mut names = |parameter: &str, list: &str| {
+            if list.len() > MAX_NAMES_BYTES {
+                let detail = format!("'{parameter}' has {} bytes; at most {MAX_NAMES_BYTES} are read.", list.len());
+                return Err(ScimError::invalid_value(detail));
+            }
             list.split(',')
                 .map(str::trim)
                 .filter(|name| !name.is_empty())

@@ -8,6 +8,8 @@ use crate::protocol::quirks::{self, Quirks};
 use crate::protocol::schema::{Attribute, ResourceSchema, Returned, Type};
 use crate::protocol::{Object, case, matching, validation};
 use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// Applies `operations` in order and settles the result. `resource` is untouched: a request is applied whole or not
 /// at all.
@@ -228,6 +230,8 @@ fn set_attribute(
                 }
                 return Ok(());
             };
+            // One after the other, each would take the place of the one before, and be added again when it is sent again.
+            validation::one_primary_at_most(definition, || path.to_string(), &values)?;
             let container = container_or_new(resource, path)?;
             let elements = match container.get_mut(&path.attribute) {
                 Some(Value::Array(elements)) if op == Op::Add => elements,
@@ -236,16 +240,21 @@ fn set_attribute(
                     return Ok(());
                 }
             };
-            for value in values {
-                if !elements.contains(&value) {
-                    elements.push(value);
-                    let last = elements.len() - 1;
-                    keep_one_primary(elements, last);
-                }
+            for value in new_among(values, elements) {
+                elements.push(value);
+                let last = elements.len() - 1;
+                keep_one_primary(elements, last);
             }
             Ok(())
         }
     }
+}
+
+/// Those of `values` that are not among `elements`, each once. A body can hold a million of them.
+fn new_among(values: Vec<Value>, elements: &[Value]) -> Vec<Value> {
+    let mut seen: HashSet<&Value, BuildHasherDefault<DefaultHasher>> = elements.iter().collect();
+    let is_new: Vec<bool> = values.iter().map(|value| seen.insert(value)).collect();
+    values.into_iter().zip(is_new).filter_map(|(value, is_new)| is_new.then_some(value)).collect()
 }
 
 /// An attribute that no schema names: the value as it came; `add` to an array appends.
@@ -255,13 +264,9 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
     let Some(name) = &path.sub_attribute else {
         match (container.get_mut(&key), value) {
             (Some(Value::Array(elements)), Value::Array(values)) if op == Op::Add => {
-                for value in values {
-                    if !elements.contains(&value) {
-                        elements.push(value);
-                    }
-                }
+                elements.extend(new_among(values, elements));
             }
-            (Some(Value::Object(object)), Value::Object(members)) => object.extend(members),
+            (Some(Value::Object(object)), Value::Object(members)) => merge(object, members),
             (_, value) => {
                 container.insert(key, value);
             }
@@ -271,12 +276,27 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
     let object = container.entry(key).or_insert_with(|| Value::Object(Object::new()));
     match object.as_object_mut() {
         Some(object) => {
-            object.insert(name.clone(), value);
+            merge(object, Object::from_iter([(name.clone(), value)]));
             Ok(())
         }
         None => {
             Err(ScimError::bad_request(ScimType::InvalidPath, format!("'{}' does not hold an object.", path.attribute)))
         }
+    }
+}
+
+/// Puts `members` into `object`, each under the spelling that it has there: names are not case-sensitive.
+fn merge(object: &mut Object, members: Object) {
+    let mut spellings: Option<BTreeMap<String, String>> = None;
+    for (name, value) in members {
+        if object.contains_key(&name) {
+            object.insert(name, value);
+            continue;
+        }
+        let known =
+            spellings.get_or_insert_with(|| object.keys().map(|key| (key.to_ascii_lowercase(), key.clone())).collect());
+        let key = known.get(&name.to_ascii_lowercase()).cloned().unwrap_or(name);
+        object.insert(key, value);
     }
 }
 
@@ -296,7 +316,7 @@ fn merge_complex(
         match container.get_mut(&path.attribute) {
             Some(Value::Object(object)) => {
                 forget_what_described_the_old_value(definition, object, &members);
-                object.extend(members);
+                merge(object, members);
             }
             _ => {
                 container.insert(path.attribute.clone(), Value::Object(members));
@@ -389,7 +409,7 @@ fn sub_value(
 fn merge_element(elements: &mut [Value], index: usize, members: Object) {
     let became_primary = members.get("primary") == Some(&Value::Bool(true));
     if let Some(Value::Object(element)) = elements.get_mut(index) {
-        element.extend(members);
+        merge(element, members);
     }
     if became_primary {
         keep_one_primary(elements, index);
