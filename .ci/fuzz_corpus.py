@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 MAX_INPUT_BYTES = 6000  # longer ones say little more and cost the replay its time
+MAX_FILE_BYTES = 300_000  # the shortest ones that fit
 action, target, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 root = pathlib.Path(__file__).parent.parent / "fuzz"
 file = root / "corpus" / f"{target}.jsonl"
@@ -33,5 +34,13 @@ else:
             texts.add(text)
     lines = sorted((json.dumps(text, ensure_ascii=False) for text in texts), key=lambda line: (len(line), line))
     lines = [line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085").replace("\x7f", "\\u007f") for line in lines]
+    room = MAX_FILE_BYTES
+    kept = []
+    for line in lines:
+        room -= len(line.encode("utf-8")) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    lines = kept
     file.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
     print(f"{target}: {len(lines)} inputs, {file.stat().st_size} bytes")
