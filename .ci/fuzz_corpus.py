@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 MAX_INPUT_BYTES = 6000  # longer ones say little more and cost the replay its time
-MAX_FILE_BYTES = 300_000  # the shortest ones that fit
+MAX_FILE_BYTES = 60_000  # the shortest ones that fit
 action, target, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 root = pathlib.Path(__file__).parent.parent / "fuzz"
 file = root / "corpus" / f"{target}.jsonl"
