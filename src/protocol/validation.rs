@@ -59,6 +59,7 @@ pub fn accept(schema: &ResourceSchema, body: Value, quirks: &mut Quirks) -> Resu
             insert_once(&mut resource, &definition.name, value)?;
         }
     }
+    names_differ(&resource)?;
     Ok(resource)
 }
 
@@ -117,17 +118,15 @@ pub fn normalise_extension(
             insert_once(&mut extension, &definition.name, value)?;
         }
     }
+    names_differ(&extension)?;
     Ok((!extension.is_empty()).then_some(extension))
 }
 
 fn insert_once(object: &mut Object, name: &str, value: Value) -> Result<(), ScimError> {
-    if case::spelling(object, name).is_some() {
-        return Err(ScimError::invalid_value(format!(
-            "Attribute '{name}' stands in the request twice. Names are not case-sensitive; send it once."
-        )));
+    match object.insert(name.to_owned(), value) {
+        None => Ok(()),
+        Some(_) => Err(twice(name)),
     }
-    object.insert(name.to_owned(), value);
-    check_width(object)
 }
 
 /// # Errors
@@ -171,6 +170,29 @@ fn check_size(name: &str, value: &Value) -> Result<(), ScimError> {
         }
         _ => Ok(()),
     }
+}
+
+fn twice(name: &str) -> ScimError {
+    ScimError::invalid_value(format!(
+        "Attribute '{name}' stands in the request twice. Names are not case-sensitive; send it once."
+    ))
+}
+
+/// Members of an object up to which each is compared with each: no schema has as many, and a set costs more than that.
+const FEW_MEMBERS: usize = 64;
+
+/// No two members of the object are called the same in different case. A body can hold half a million.
+fn names_differ(object: &Object) -> Result<(), ScimError> {
+    let mut names = object.keys();
+    let mut seen = std::collections::BTreeSet::new();
+    let again = if object.len() <= FEW_MEMBERS {
+        let is_before =
+            |(at, name): &(usize, &String)| object.keys().take(*at).any(|one| one.eq_ignore_ascii_case(name));
+        names.enumerate().find(is_before).map(|(_, name)| name)
+    } else {
+        names.find(|name| !seen.insert(name.to_ascii_lowercase()))
+    };
+    again.map_or(Ok(()), |name| Err(twice(name)))
 }
 
 /// A value as the schema wants it; `None` when it is unassigned (null, `[]`, an object without members). `label` is
@@ -270,6 +292,7 @@ fn normalise_complex(
             insert_once(&mut complex, &sub.name, value)?;
         }
     }
+    names_differ(&complex)?;
     Ok((!complex.is_empty()).then_some(Value::Object(complex)))
 }
 
@@ -379,8 +402,21 @@ fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>)
             return Err(ScimError::invalid_value(format!("Attribute '{}.{}' is required.", label(), sub.name)));
         }
     }
-    let is_primary = |element: &&&Value| element.get("primary") == Some(&Value::Bool(true));
-    let primaries = elements.iter().filter(is_primary).count();
+    one_primary_at_most(definition, label, elements)
+}
+
+/// Checks the values of one attribute that stand together in a resource or in a request.
+///
+/// # Errors
+///
+/// 400 `invalidValue` when more than one is primary.
+pub fn one_primary_at_most<'a>(
+    definition: &Attribute,
+    label: impl FnOnce() -> String,
+    elements: impl IntoIterator<Item = &'a Value>,
+) -> Result<(), ScimError> {
+    let is_primary = |element: &&Value| element.get("primary") == Some(&Value::Bool(true));
+    let primaries = elements.into_iter().filter(is_primary).count();
     if definition.sub_attribute("primary").is_some() && primaries > 1 {
         return Err(ScimError::invalid_value(format!(
             "Attribute '{}' has {primaries} primary values; at most one may be primary (RFC 7643 section 2.4).",
@@ -468,5 +504,18 @@ mod tests {
         assert!(settled(two).unwrap_err().detail.contains("2 primary"));
         let big = json!({"userName": "a", "active": true, "x": "y".repeat(MAX_RESOURCE_BYTES)});
         assert_eq!(settled(big).unwrap_err().status, 413);
+    }
+
+    /// With each name compared with each, it would take minutes.
+    #[test]
+    fn as_many_members_as_a_body_can_hold_are_too_large_and_none_stands_twice() {
+        let mut body: Object = (0..100_000).map(|number| (format!("x{number}"), json!(1))).collect();
+        let schemas = Schemas::load(true).unwrap();
+        let kept = user(Value::Object(body.clone())).0.unwrap();
+        let required = [("userName".to_owned(), json!("ann")), ("active".to_owned(), json!(true))];
+        let whole = kept.into_iter().chain(required).collect();
+        assert_eq!(settle(schemas.of(ResourceType::User), whole).unwrap_err().status, 413);
+        body.insert("X7".into(), json!(1));
+        assert!(user(Value::Object(body)).0.unwrap_err().detail.contains("'X7' stands in the request twice"));
     }
 }

@@ -27,6 +27,7 @@ mod deployed;
 mod documents;
 mod errors;
 mod flows;
+mod fuzz;
 mod guarantees;
 mod harness;
 mod lambda;

@@ -8,7 +8,8 @@ use crate::protocol::quirks::{self, Quirks};
 use crate::protocol::schema::{Attribute, ResourceSchema, Returned, Type};
 use crate::protocol::{Object, case, matching, validation};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// Applies `operations` in order and settles the result. `resource` is untouched: a request is applied whole or not
 /// at all.
@@ -263,6 +264,8 @@ fn set_attribute(
                 }
                 return Ok(());
             };
+            // One after the other, each would take the place of the one before, and be added again when it is sent again.
+            validation::one_primary_at_most(definition, || path.to_string(), &values)?;
             let container = container_or_new(resource, path)?;
             let elements = match container.get_mut(&path.attribute) {
                 Some(Value::Array(elements)) if op == Op::Add => elements,
@@ -281,18 +284,11 @@ fn set_attribute(
     }
 }
 
-/// Adds the values that are not there yet.
+/// Adds the values that are not there yet, each once. A body can hold a million of them.
 fn append(name: &str, elements: &mut Vec<Value>, values: Vec<Value>) -> Result<(), ScimError> {
-    let new: Vec<Value> = match &values[..] {
-        // Most add one, to a few.
-        [value] if elements.contains(value) => Vec::new(),
-        [_] => values,
-        _ => {
-            let mut seen: HashSet<&Value> = elements.iter().collect();
-            values.iter().filter(|value| seen.insert(value)).cloned().collect()
-        }
-    };
-    elements.extend(new);
+    let mut seen: HashSet<&Value, BuildHasherDefault<DefaultHasher>> = elements.iter().collect();
+    let is_new: Vec<bool> = values.iter().map(|value| seen.insert(value)).collect();
+    elements.extend(values.into_iter().zip(is_new).filter_map(|(value, is_new)| is_new.then_some(value)));
     validation::check_count(name, elements)
 }
 
@@ -305,7 +301,7 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
             (Some(Value::Array(elements)), Value::Array(values)) if op == Op::Add => {
                 append(&path.attribute, elements, values)?;
             }
-            (Some(Value::Object(object)), Value::Object(members)) => object.extend(members),
+            (Some(Value::Object(object)), Value::Object(members)) => merge(object, members),
             (_, value) => {
                 container.insert(key, value);
             }
@@ -315,12 +311,27 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
     let object = container.entry(key).or_insert_with(|| Value::Object(Object::new()));
     match object.as_object_mut() {
         Some(object) => {
-            object.insert(name.clone(), value);
+            merge(object, Object::from_iter([(name.clone(), value)]));
             Ok(())
         }
         None => {
             Err(ScimError::bad_request(ScimType::InvalidPath, format!("'{}' does not hold an object.", path.attribute)))
         }
+    }
+}
+
+/// Puts `members` into `object`, each under the spelling that it has there: names are not case-sensitive.
+fn merge(object: &mut Object, members: Object) {
+    let mut spellings: Option<BTreeMap<String, String>> = None;
+    for (name, value) in members {
+        if object.contains_key(&name) {
+            object.insert(name, value);
+            continue;
+        }
+        let known =
+            spellings.get_or_insert_with(|| object.keys().map(|key| (key.to_ascii_lowercase(), key.clone())).collect());
+        let key = known.get(&name.to_ascii_lowercase()).cloned().unwrap_or(name);
+        object.insert(key, value);
     }
 }
 
@@ -340,7 +351,7 @@ fn merge_complex(
         match container.get_mut(&path.attribute) {
             Some(Value::Object(object)) => {
                 forget_what_described_the_old_value(definition, object, &members);
-                object.extend(members);
+                merge(object, members);
             }
             _ => {
                 container.insert(path.attribute.clone(), Value::Object(members));
@@ -437,7 +448,7 @@ fn merge_element(elements: &mut [Value], index: usize, members: Object) {
 fn merge_elements(elements: &mut [Value], indices: &[usize], members: &Object) {
     for &index in indices {
         if let Some(Value::Object(element)) = elements.get_mut(index) {
-            element.extend(members.clone());
+            merge(element, members.clone());
         }
     }
     if let Some(&last) = indices.last().filter(|_| members.get("primary") == Some(&Value::Bool(true))) {

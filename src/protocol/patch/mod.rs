@@ -40,6 +40,16 @@ pub struct Operation {
     pub value: Option<Value>,
 }
 
+impl Operation {
+    /// Members of an extension object, each of which is an operation of its own.
+    fn merged_members(&self) -> usize {
+        match (&self.target, &self.value) {
+            (Target::Extension(_), Some(Value::Object(members))) => members.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// Reads a PATCH request. Operations without a path become one operation for each member of their value; a `remove`
 /// with a value becomes one for each value.
 ///
@@ -58,12 +68,15 @@ pub fn parse(schema: &ResourceSchema, body: &Value, quirks: &mut Quirks) -> Resu
         .filter(|operations| !operations.is_empty())
         .ok_or_else(|| ScimError::invalid_syntax(format!("{SHAPE} (RFC 7644 section 3.5.2).")))?;
     let mut parsed = Vec::new();
+    let mut merged = 0;
     for operation in operations {
         let operation = operation
             .as_object()
             .ok_or_else(|| ScimError::invalid_syntax(format!("{SHAPE}; one of the operations is not an object.")))?;
+        let before = parsed.len();
         parse_operation(schema, operation, &mut parsed, quirks)?;
-        if operations.len().max(parsed.len()) > MAX_OPERATIONS {
+        merged += parsed[before..].iter().map(Operation::merged_members).sum::<usize>();
+        if operations.len().max(parsed.len()).max(merged) > MAX_OPERATIONS {
             return Err(ScimError::new(
                 413,
                 format!("The request has more than {MAX_OPERATIONS} operations. Send them in several requests."),

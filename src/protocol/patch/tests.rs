@@ -280,6 +280,36 @@ fn rfc7644_section_3_5_2_3_what_is_not_there_is_added() {
 }
 
 #[test]
+fn a_sub_attribute_that_no_schema_names_is_one_in_any_case() {
+    let mut user = ann();
+    user["emails"][1]["Note"] = json!(1);
+    user["name"]["Nick"] = json!("A");
+    let home = |note: u8| json!({ "value": "h@x", "type": "home", "Note": note });
+    let name = json!({ "formatted": "Ann Lee", "givenName": "Ann", "familyName": "Lee", "Nick": "B" });
+    let desk = |floor: u8| json!({ "badge": "007", "cars": [{ "plate": "1" }], "desk": { "floor": floor } });
+    let cases = [
+        (
+            json!([{ "op": "replace", "path": "emails[type eq \"home\"]", "value": { "note": 2, "NOTE2": 3 } }]),
+            json!({ "emails": [user["emails"][0], { "value": "h@x", "type": "home", "Note": 2, "NOTE2": 3 }] }),
+        ),
+        (
+            json!([{ "op": "add", "path": "emails[type eq \"home\"]", "value": { "nOTE": 4 } }]),
+            json!({ "emails": [user["emails"][0], home(4)] }),
+        ),
+        (json!([{ "op": "replace", "path": "name", "value": { "nick": "B" } }]), json!({ "name": name })),
+        (
+            json!([{ "op": "add", "path": "urn:example:2.0:User:desk", "value": { "Floor": 2 } }]),
+            json!({ EXAMPLE_URI: desk(2) }),
+        ),
+        (
+            json!([{ "op": "replace", "path": "urn:example:2.0:User:desk.FLOOR", "value": 3 }]),
+            json!({ EXAMPLE_URI: desk(3) }),
+        ),
+    ];
+    check_from(&user, &cases, true);
+}
+
+#[test]
 fn rfc7643_section_2_5_null_is_the_same_as_an_empty_array() {
     let cases = [
         (json!([{ "op": "add", "path": "emails", "value": [] }]), json!({})),

@@ -184,3 +184,21 @@ fn what_is_expensive_is_read_only_when_it_can_be_shown() {
         assert_eq!(projection.is_explicit(), explicit, "{attributes:?} {excluded:?}");
     }
 }
+
+#[test]
+fn a_list_of_names_ends_at_max_names() {
+    let schemas = Schemas::load(true).unwrap();
+    let schema = schemas.of(ResourceType::User);
+    let parsed =
+        |list: &str, excluded: &str| Projection::parse(Some(list), Some(excluded), schema, &mut Quirks::default());
+    let longest = vec!["title"; MAX_NAMES].join(",");
+    assert!(parsed(&longest, &longest).is_ok());
+    let longer = format!("{longest},title");
+    for (list, excluded, parameter) in
+        [(&longer, &longest, "'attributes'"), (&longest, &longer, "'excludedAttributes'")]
+    {
+        let error = parsed(list, excluded).unwrap_err();
+        assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)));
+        assert_eq!(error.detail, format!("{parameter} names more than 500 attributes."));
+    }
+}

@@ -79,6 +79,11 @@ fn a_request_that_fails_says_why_and_changes_nothing() {
         ),
         (json!({ "op": "replace", "path": ENTERPRISE_URI, "value": "v" }), InvalidValue, "expects an object"),
         (
+            json!({ "op": "add", "path": "emails", "value": [{ "value": "a", "primary": true }, { "value": "b", "primary": true }] }),
+            InvalidValue,
+            "'emails' has 2 primary values",
+        ),
+        (
             json!({ "op": "remove", "path": "emails", "value": [{ "type": { "a": 1 } }] }),
             InvalidValue,
             "Each value to remove from 'emails'",
@@ -135,7 +140,11 @@ fn operations_end_at_max_operations_and_paths_at_max_path_bytes() {
         let members: Object = (0..count).map(|key| (format!("x{key}"), json!(1))).collect();
         json!([{ "op": "add", "value": members }])
     };
-    for operations in [removal as fn(usize) -> Value, plain, keys] {
+    let extension = |count: usize| {
+        let members: Object = (0..count).map(|key| (format!("x{key}"), json!(1))).collect();
+        json!([{ "op": "add", "path": EXAMPLE_URI, "value": members }])
+    };
+    for operations in [removal as fn(usize) -> Value, plain, keys, extension] {
         assert!(patched(&ann(), &operations(MAX_OPERATIONS)).0.is_ok());
         let error = patched(&ann(), &operations(MAX_OPERATIONS + 1)).0.unwrap_err();
         assert_eq!((error.status, error.scim_type), (413, None));
@@ -147,5 +156,16 @@ fn operations_end_at_max_operations_and_paths_at_max_path_bytes() {
         let error = patched(&ann(), &json!([operation])).0.unwrap_err();
         assert_eq!(error.scim_type, Some(ScimType::InvalidPath));
         assert!(error.detail.contains("at most 4096 bytes"));
+    }
+}
+
+/// With each value compared with each, it would take minutes.
+#[test]
+fn as_many_values_as_a_body_can_hold_are_too_large() {
+    let add = |path: &str, values: Vec<Value>| json!({ "op": "add", "path": path, "value": values });
+    for path in ["roles", "urn:example:2.0:User:list"] {
+        let values = |from: u32| (from..from + 40_000).map(|number| json!({ "value": number.to_string() })).collect();
+        let operations = json!([add(path, values(0)), add(path, values(20_000))]);
+        assert_eq!(patched(&ann(), &operations).0.unwrap_err().status, 413, "{path}");
     }
 }

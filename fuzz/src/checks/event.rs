@@ -1,0 +1,40 @@
+//! An event of API Gateway, of either payload version: it is answered in SCIM, and what is refused has changed nothing.
+
+use super::function::{Function, Returned};
+use scimlet::lambda::Event;
+use serde_json::Value;
+
+thread_local! {
+    static FUNCTION: Function = Function::start();
+}
+
+pub fn check(text: &str) {
+    // What is no event does not come from API Gateway.
+    let Ok(event) = serde_json::from_str::<Event>(text) else { return };
+    is_scim(&answer(event));
+}
+
+/// The answer of the functions.
+pub fn answer(event: Event) -> Returned {
+    FUNCTION.with(|function| function.answer(event))
+}
+
+#[track_caller]
+pub fn is_scim(returned: &Returned) {
+    let Returned { status, content_type, body, wrote } = returned;
+    assert!(*status < 500 || *status == 501, "{returned:?}");
+    match body {
+        Value::Null => assert_eq!(content_type, &None, "{returned:?}"),
+        _ => assert!(
+            matches!(content_type.as_deref(), Some("application/scim+json" | "application/json")),
+            "{returned:?}"
+        ),
+    }
+    if *status >= 400 {
+        assert!(!wrote, "refused, and something was written: {returned:?}");
+        let is_error = body["schemas"][0] == "urn:ietf:params:scim:api:messages:2.0:Error";
+        assert!(is_error && body["status"] == status.to_string() && body["detail"].is_string(), "{returned:?}");
+    } else if let Value::Object(body) = body {
+        assert!(body["schemas"].is_array(), "{returned:?}");
+    }
+}
