@@ -33,7 +33,10 @@ pub fn is_scim(returned: &Returned) {
     if *status >= 400 {
         assert!(!wrote, "refused, and something was written: {returned:?}");
         let is_error = body["schemas"][0] == "urn:ietf:params:scim:api:messages:2.0:Error";
-        assert!(is_error && body["status"] == status.to_string() && body["detail"].is_string(), "{returned:?}");
+        assert!(
+            is_error && body["status"].as_str() == Some(&status.to_string()) && body["detail"].is_string(),
+            "{returned:?}"
+        );
     } else if let Value::Object(body) = body {
         assert!(body["schemas"].is_array(), "{returned:?}");
     }

@@ -15,8 +15,11 @@ pub mod path;
 pub mod query;
 mod samples;
 
-/// Each target, and what it asserts of a text.
-pub const TARGETS: &[(&str, fn(&str))] = &[
+/// What a target asserts of a text.
+type Check = fn(&str);
+
+/// Each target, by its name.
+pub const TARGETS: &[(&str, Check)] = &[
     ("filter", filter::check),
     ("path", path::check),
     ("patch", patch::check),

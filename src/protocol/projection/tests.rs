@@ -191,7 +191,7 @@ fn a_list_of_names_ends_at_max_names() {
     let schema = schemas.of(ResourceType::User);
     let parsed =
         |list: &str, excluded: &str| Projection::parse(Some(list), Some(excluded), schema, &mut Quirks::default());
-    let longest = vec!["title"; MAX_NAMES].join(",");
+    let longest = ["title"; MAX_NAMES].join(",");
     assert!(parsed(&longest, &longest).is_ok());
     let longer = format!("{longest},title");
     for (list, excluded, parameter) in
