@@ -393,7 +393,7 @@ fn set_in_elements(
             )
         })?,
     };
-    merge_element(elements, index, members);
+    merge_element(elements, index, &members);
     prune(resource, path);
     Ok(())
 }
@@ -429,8 +429,8 @@ fn sub_value(
     }
 }
 
-fn merge_element(elements: &mut [Value], index: usize, members: Object) {
-    merge_elements(elements, &[index], &members);
+fn merge_element(elements: &mut [Value], index: usize, members: &Object) {
+    merge_elements(elements, &[index], members);
 }
 
 /// Merges `members` into the elements at `indices`. If that makes them primary, the last one stays it.
@@ -491,7 +491,7 @@ impl ElementTarget<'_> {
             elements.push(Value::Object(self.create(definition, quirks)?));
             validation::check_count(&self.path.attribute, elements)?;
             let last = elements.len() - 1;
-            merge_element(elements, last, members);
+            merge_element(elements, last, &members);
             keep_one_primary(elements, last);
             return Ok(());
         }
