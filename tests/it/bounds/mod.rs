@@ -187,7 +187,7 @@ async fn value_filters_of_one_patch_are_compared_with_a_million_members() {
     let app = App::start().await;
     let people = users(&app, 101).await;
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
-    let ten_terms = vec!["type eq \"Group\""; 10].join(" and ");
+    let ten_terms = ["type eq \"Group\""; 10].join(" and ");
     let remove = json!({ "op": "remove", "path": format!("members[{ten_terms}]") });
     let operations = json!(vec![remove; 1000]);
     let (fits, over) = (app.group("Fits", &people[..100]).await, app.group("Over", &people).await);
