@@ -16,7 +16,7 @@ pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
 
 /// Most attributes of one object: of a resource, of an extension, of a complex value. A name is looked for among all of
 /// them, as names are not case-sensitive.
-pub const MAX_ATTRIBUTES: usize = 1000;
+pub const MAX_ATTRIBUTES: usize = 2000;
 
 /// Most values of one attribute, but for the members of a group. What is added to them is compared with each.
 pub const MAX_VALUES: usize = 5000;

@@ -218,7 +218,6 @@ async fn neither_log_nor_answer_repeats_what_the_table_or_a_panic_says() {
         (Fails::Error(400, "AccessDeniedException"), 500),
         (Fails::Error(400, "ProvisionedThroughputExceededException"), 429),
         (Fails::Error(500, "InternalServerError"), 503),
-        (Fails::NoJson, 503),
         (Fails::Panic, 500),
     ] {
         let app = App::start().await.beside(|_| client(fails));

@@ -15,8 +15,6 @@ pub const BROKE: &str = "the table broke at";
 pub enum Fails {
     /// A status and a code of DynamoDB's.
     Error(u16, &'static str),
-    /// A body that is no JSON.
-    NoJson,
     /// Ends the thread's work with the call in the text.
     Panic,
 }
@@ -40,7 +38,6 @@ impl HttpConnector for Fails {
                 let message = format!("1 validation error detected: Value '{asked}' failed to satisfy constraint");
                 (*status, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": message }))
             }
-            Self::NoJson => (200, json!(asked)),
             Self::Panic => panic!("{BROKE} {asked}"),
         };
         let mut response = HttpResponse::new(status.try_into().unwrap(), body.to_string().into());
