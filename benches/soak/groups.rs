@@ -5,6 +5,10 @@ use crate::provider::{Done, Outcome, OwnGroup, Provider, Shape, Step, must};
 use crate::users::{PATCH_OP, add_one};
 use scimlet::protocol::schema::GROUP_URI;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
+
+/// One of so many users is a member of a shared group.
+const PART: usize = 5;
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
@@ -39,9 +43,13 @@ impl Provider<'_> {
     /// Adds some users to a shared group, and takes others out, as other providers do at the same time.
     pub async fn change_members(&mut self) -> Done {
         let (group, _) = self.shared_group();
-        let (added, mut removed) = (self.some(&group, false, 3), self.some(&group, true, 2));
-        if self.random.bool() {
-            removed.clear();
+        let (mut added, mut removed) = (self.some(&group, false, 3), self.some(&group, true, 3));
+        let count = self.users.iter().filter(|user| user.groups.contains(&group)).count();
+        // Groups stay as large as they are: what an answer costs shall not grow with the time.
+        match count.cmp(&(self.users.len() / PART)) {
+            Ordering::Less if self.random.bool() => removed.clear(),
+            Ordering::Less => removed.truncate(1),
+            Ordering::Equal | Ordering::Greater => added.truncate(removed.len().saturating_sub(1)),
         }
         let (add, remove) = if self.shape == Shape::Entra { ("Add", "Remove") } else { ("add", "remove") };
         let mut operations = Vec::new();
@@ -140,7 +148,8 @@ impl Provider<'_> {
     async fn send_bulk(&mut self) -> Outcome {
         let (name, title) = (self.new_name(), self.new_title());
         let mut ids = self.some("", false, 3);
-        let deleted = if ids.len() == 3 { ids.pop() } else { None };
+        let is_one_too_many = self.users.len() >= self.wanted && ids.len() > 1;
+        let deleted = if is_one_too_many { ids.pop() } else { None };
         let mut operations =
             vec![json!({ "method": "POST", "path": "/Users", "bulkId": "new", "data": self.new_user(&name, &title) })];
         let mut statuses = vec!["201"];

@@ -25,11 +25,16 @@ use server::Server;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(options) = Options::read(std::env::args().skip(1)) else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [server::ENGINE, folder] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        server::run_engine(folder.as_ref());
+        return ExitCode::SUCCESS;
+    }
+    let Some(options) = Options::read(arguments.into_iter()) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let server = Server::start(&options.server);
+    let server = Server::start(&options.server, options.is_apart);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut report = runtime.block_on(async {
         match options.at_once {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 pub const USAGE: &str = "\
-cargo bench --bench soak -- [--seconds N] [--rate N] [--connections N] [--users N] [--mix mixed|entra] [--json]
+cargo bench --bench soak -- [--seconds N] [--rate N] [--connections N] [--users N] [--mix mixed|entra] [--apart] [--json]
 cargo bench --bench soak -- --at-once N [--each N] [--json]
 
 --seconds      how long requests are sent (120)
@@ -11,6 +11,7 @@ cargo bench --bench soak -- --at-once N [--each N] [--json]
 --connections  connections, each an identity provider of its own (32)
 --users        users that are there at any time (1000)
 --mix          mixed: several identity providers' shapes; entra: Entra ID's alone
+--apart        the engine is a process of its own
 --at-once      so many connections, opened together, instead of a rate
 --each         requests on each of them (20)
 --seed         what the traffic is drawn from (1)
@@ -35,6 +36,7 @@ pub struct Options {
     pub each: usize,
     pub seed: u64,
     pub server: PathBuf,
+    pub is_apart: bool,
     pub json: bool,
 }
 
@@ -51,6 +53,7 @@ impl Options {
             each: 20,
             seed: 1,
             server: env!("CARGO_BIN_EXE_scimlet").into(),
+            is_apart: false,
             json: false,
         };
         while let Some(argument) = arguments.next() {
@@ -66,6 +69,7 @@ impl Options {
                 "--each" => options.each = number()?.try_into().ok()?,
                 "--seed" => options.seed = number()?,
                 "--server" => options.server = arguments.next()?.into(),
+                "--apart" => options.is_apart = true,
                 "--json" => options.json = true,
                 "--mix" => {
                     options.mix = match arguments.next()?.as_str() {

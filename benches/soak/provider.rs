@@ -87,12 +87,13 @@ pub struct Provider<'a> {
     pub next: VecDeque<Step>,
     mix: Mix,
     number: usize,
-    wanted: usize,
+    /// Users that it has at any time, more or less.
+    pub wanted: usize,
     made: usize,
 }
 
 impl<'a> Provider<'a> {
-    /// The provider with this number, which has `wanted` users at any time, more or less.
+    /// The provider with this number.
     pub fn new(shared: &'a Shared, address: SocketAddr, mix: Mix, number: usize, wanted: usize, seed: u64) -> Self {
         let shape = match (mix, number % 4) {
             (_, 0) | (Mix::Entra, 2) => Shape::Entra,

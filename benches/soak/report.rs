@@ -22,6 +22,8 @@ pub struct Report {
     kinds: BTreeMap<&'static str, Latencies>,
     /// From the time at which each request was due until it was sent.
     waits: Latencies,
+    /// Due and not sent, because those before them were not answered.
+    pub not_sent: u64,
     unexpected: u64,
     /// Refused in words: 503 with Retry-After.
     pub refused: u64,
@@ -48,13 +50,14 @@ impl Report {
             Some(connections) => json!({ "atOnce": connections, "each": options.each }),
             None => json!({
                 "seconds": options.seconds, "rate": options.rate, "connections": options.connections,
-                "mix": if options.mix == Mix::Mixed { "mixed" } else { "entra" }, "seed": options.seed,
+                "apart": options.is_apart, "mix": if options.mix == Mix::Mixed { "mixed" } else { "entra" }, "seed": options.seed,
             }),
         };
         Self {
             about,
             kinds: BTreeMap::new(),
             waits: Vec::new(),
+            not_sent: 0,
             unexpected: 0,
             refused: 0,
             examples: Vec::new(),
@@ -91,6 +94,10 @@ impl Report {
         self.samples.push(sample);
     }
 
+    pub fn requests(&self) -> u64 {
+        self.waits.len() as u64
+    }
+
     pub fn took(&mut self, time: Duration) {
         self.took = time;
     }
@@ -103,7 +110,7 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         let (failures, is_clean) = self.end.as_ref().map_or((1, false), |(log, _, is_clean)| (log.failures, *is_clean));
         let is_compared = self.compared.as_ref().is_none_or(Result::is_ok);
-        self.unexpected == 0 && is_compared && is_clean && failures <= self.refused
+        self.unexpected == 0 && self.not_sent == 0 && is_compared && is_clean && failures <= self.refused
     }
 
     pub fn json(&self) -> String {
@@ -119,7 +126,7 @@ impl Report {
         });
         let document = json!({
             "run": self.about, "took": self.took.as_secs_f64(), "requests": self.waits.len(),
-            "unexpected": self.unexpected, "refused": self.refused, "examples": self.examples,
+            "notSent": self.not_sent, "unexpected": self.unexpected, "refused": self.refused, "examples": self.examples,
             "p50Ms": median, "p99Ms": p99, "maxMs": most,
             "sentLate": { "p50Ms": wait_median, "p99Ms": wait_p99, "maxMs": wait_most },
             "kinds": kinds.collect::<Vec<_>>(), "samples": self.samples, "readAgain": compared,
@@ -140,17 +147,24 @@ impl Report {
         }
         row("all", &self.all());
         row("sent after it was due", &self.waits);
-        text.push_str(&format!("\nTook {:.1} s. Unexpected: {}. ", self.took.as_secs_f64(), self.unexpected));
+        let (took, not_sent, unexpected) = (self.took.as_secs_f64(), self.not_sent, self.unexpected);
+        let rate = self.requests() as f64 / took;
+        text.push_str(&format!(
+            "\nTook {took:.1} s, {rate:.0} a second. Not sent: {not_sent}. Unexpected: {unexpected}. "
+        ));
         text.push_str(&format!("Refused with 503 and Retry-After: {}.\n", self.refused));
-        text.push_str("\n| minute | requests | users | memory MB | CPU s | open files | threads | table MB |\n");
-        text.push_str("|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+        text.push_str(
+            "\n| minute | requests | users | memory MB | engine MB | CPU s | open files | threads | table MB |\n",
+        );
+        text.push_str("|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
         let step = self.samples.len().div_ceil(ROWS).max(1);
         let last = self.samples.len().saturating_sub(1);
         let shown = self.samples.iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last || *at == 1);
         for (_, Sample { seconds, users, requests, usage }) in shown {
-            let Usage { rss_mb, cpu_seconds, files, threads, table_mb } = usage;
+            let Usage { rss_mb, cpu_seconds, files, threads, engine_mb, table_mb } = usage;
+            let engine = engine_mb.map_or_else(|| "inside".to_owned(), |megabytes| format!("{megabytes:.1}"));
             text.push_str(&format!(
-                "| {:.1} | {requests} | {users} | {rss_mb:.1} | {cpu_seconds:.1} | {files} | {threads} | {table_mb:.0} |\n",
+                "| {:.1} | {requests} | {users} | {rss_mb:.1} | {engine} | {cpu_seconds:.1} | {files} | {threads} | {table_mb:.0} |\n",
                 seconds / 60.0
             ));
         }

@@ -1,11 +1,12 @@
-//! `scimlet serve` as a process, on the loopback address, with the embedded engine on a file: what it holds in memory is
-//! then the server's, while the table and its change log grow on the disk.
+//! `scimlet serve` as a process, on the loopback address, with the embedded engine on a file: the table and its change log
+//! then grow on the disk and not in memory. The engine keeps what it answered to each transaction of the last ten minutes,
+//! as DynamoDB does, in the memory of its process; apart, it is seen by itself.
 
 use scimlet::config::digest;
 use scimlet::store::keys::hex;
 use serde::Serialize;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,7 @@ pub struct Server {
     program: PathBuf,
     child: Child,
     folder: TempDir,
+    engine: Option<Engine>,
     log: Option<JoinHandle<Log>>,
     pub address: SocketAddr,
 }
@@ -44,19 +46,20 @@ pub struct Usage {
     pub cpu_seconds: f64,
     pub files: usize,
     pub threads: usize,
+    /// Of the engine, where it is a process of its own.
+    pub engine_mb: Option<f64>,
     /// The engine's files.
     pub table_mb: f64,
 }
 
 impl Server {
     /// Starts it. The breaker is off: the traffic deletes every user there is, many times an hour.
-    pub fn start(program: &Path) -> Self {
+    pub fn start(program: &Path, is_apart: bool) -> Self {
         let folder = TempDir::new().unwrap();
+        let engine = is_apart.then(|| Engine::start(folder.path()));
         let tokens = TOKENS.map(|(label, token)| format!("{label}:{}", hex(&digest(token)))).join(",");
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(folder.path())
-            .env_clear()
+        let mut child = on_table(program, "serve", folder.path(), engine.as_ref())
+            .args(["--listen", "127.0.0.1:0"])
             .envs([("SCIM_TOKEN_SHA256", tokens.as_str()), ("SCIM_BREAKER_SHARE", "0")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -69,27 +72,19 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut banner).unwrap();
         let url = banner.split_whitespace().last().expect("the base URL");
         let address = url.trim_start_matches("http://").split('/').next().unwrap().parse().unwrap();
-        Self { program: program.to_owned(), child, folder, log: Some(log), address }
+        Self { program: program.to_owned(), child, folder, engine, log: Some(log), address }
     }
 
     pub fn usage(&self) -> Usage {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let read = |name: &str| fs::read_to_string(process.join(name)).unwrap_or_default();
-        let (status, stat) = (read("status"), read("stat"));
-        let of = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default()
-        };
-        // User and system time: the 14th and 15th field, of which the second, a name in brackets, may hold spaces.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-        let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
-        let engine = fs::read_dir(self.folder.path()).unwrap().flatten();
-        let bytes: u64 = engine.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        let process = Process::read(self.child.id());
+        let files = fs::read_dir(self.folder.path()).unwrap().flatten();
+        let bytes: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
         Usage {
-            rss_mb: of("VmRSS:") * 1024.0 / 1e6,
-            cpu_seconds: ticks / TICKS_PER_SECOND,
-            files: fs::read_dir(process.join("fd")).map_or(0, Iterator::count),
-            threads: of("Threads:") as usize,
+            rss_mb: process.rss_mb,
+            cpu_seconds: process.cpu_seconds,
+            files: fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count),
+            threads: process.threads,
+            engine_mb: self.engine.as_ref().map(|engine| Process::read(engine.child.id()).rss_mb),
             table_mb: bytes as f64 / 1e6,
         }
     }
@@ -104,10 +99,79 @@ impl Server {
             log.kept.push(format!("the server ended with {status}"));
             log.failures += 1;
         }
-        let mut verify = Command::new(&self.program);
-        let verify = verify.args(["verify", "--data-dir"]).arg(self.folder.path()).env_clear().output().unwrap();
+        let verify = on_table(&self.program, "verify", self.folder.path(), self.engine.as_ref()).output().unwrap();
         let said = String::from_utf8_lossy(&verify.stdout).trim().to_owned();
         (log, said, verify.status.success())
+    }
+}
+
+/// What Linux tells of a process.
+struct Process {
+    rss_mb: f64,
+    cpu_seconds: f64,
+    threads: usize,
+}
+
+impl Process {
+    fn read(id: u32) -> Self {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{id}/{name}")).unwrap_or_default();
+        let (status, stat) = (read("status"), read("stat"));
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default()
+        };
+        // User and system time: the 14th and 15th field, of which the second, a name in brackets, may hold spaces.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+        let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+        Self {
+            rss_mb: of("VmRSS:") * 1024.0 / 1e6,
+            cpu_seconds: ticks / TICKS_PER_SECOND,
+            threads: of("Threads:") as usize,
+        }
+    }
+}
+
+/// A command of scimlet on the table, with an empty environment.
+fn on_table(program: &Path, command: &str, folder: &Path, engine: Option<&Engine>) -> Command {
+    let mut made = Command::new(program);
+    made.arg(command).env_clear();
+    match engine {
+        None => made.arg("--data-dir").arg(folder),
+        Some(engine) => made.env("DYNAMODB_ENDPOINT", &engine.endpoint),
+    };
+    made
+}
+
+/// What makes this program an engine: then its folder.
+pub const ENGINE: &str = "engine";
+
+/// The same engine in a process of its own.
+struct Engine {
+    child: Child,
+    endpoint: String,
+}
+
+impl Engine {
+    fn start(folder: &Path) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut child = command.arg(ENGINE).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut endpoint = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
+        Self { child, endpoint: endpoint.trim().to_owned() }
+    }
+}
+
+/// Runs as that process, until its standard input ends.
+pub fn run_engine(folder: &Path) {
+    let engine = scimlet::local::engine::Engine::persistent(folder).unwrap();
+    println!("{}", engine.endpoint());
+    let _ended = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _status = self.child.wait();
     }
 }
 

@@ -17,6 +17,9 @@ const GROUPS: usize = 20;
 /// Moments at which the server's memory is noted.
 const SAMPLES: u64 = 60;
 
+/// How long after its end requests that are late may still be sent.
+const GRACE: Duration = Duration::from_secs(2);
+
 pub async fn run(options: &Options, server: &Server) -> Report {
     let mut shared = Shared::default();
     make_groups(&mut shared, server, options).await;
@@ -39,6 +42,7 @@ pub async fn run(options: &Options, server: &Server) -> Report {
     }
     let mut report = report.into_inner();
     report.took(started.elapsed());
+    report.not_sent = pace.all.saturating_sub(report.requests());
     report.sample(started.elapsed().as_secs_f64(), server, &shared);
     report.compared = Some(compare(&mut providers, &shared).await);
     report
@@ -64,8 +68,12 @@ struct Pace {
 }
 
 impl Pace {
-    /// The time of the next request that nobody has taken.
+    /// The time of the next request that nobody has taken, unless the time for all of them is over.
     fn next(&self) -> Option<Instant> {
+        let end = Duration::from_secs_f64(self.all as f64 / self.rate as f64) + GRACE;
+        if self.started.elapsed() > end {
+            return None;
+        }
         let number = self.due.replace(self.due.get() + 1);
         (number < self.all).then(|| self.started + Duration::from_secs_f64(number as f64 / self.rate as f64))
     }
