@@ -8,12 +8,14 @@ mod mount;
 mod observe;
 mod reply;
 mod request;
+mod room;
 mod route;
 mod search;
 mod sweep;
 mod users;
 
 pub use observe::{EndsAt, RequestId, log_panic, log_to_stderr, logger, unconfigured, usual_levels};
+pub use room::{Room, refusal};
 pub use route::Route;
 pub use sweep::{ABANDONED_AFTER, sweep};
 

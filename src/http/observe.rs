@@ -6,7 +6,7 @@ use crate::protocol::quirks::Quirks;
 use crate::store::meter::{Cost, Meter};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -172,6 +172,14 @@ pub fn unconfigured(reason: String) -> Router {
             response
         }
     })
+}
+
+/// Gives the answer to a request that never comes to the router its id and its log line.
+pub fn note_refusal(mut response: Response, method: &Method, why: &str) -> Response {
+    let (id, status) = (ambient::new_id(), response.status().as_u16());
+    tracing::warn!(method = method.as_str(), status, request_id = id.as_str(), error = why, "request");
+    set(&mut response, "x-request-id", &id);
+    response
 }
 
 /// The first of these ids, and how many more there are. A client may send anything for an id, an e-mail address too: what

@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Media type of SCIM (RFC 7644 section 8.1).
 const SCIM_JSON: &str = "application/scim+json";
@@ -196,6 +197,21 @@ pub fn internal(request: &HeaderMap) -> Response {
 pub fn unconfigured(request: &HeaderMap) -> Response {
     let detail = "The service provider is not set up. The first line of its log says which variable to change.";
     error(&ScimError::new(500, detail), request)
+}
+
+/// The answer where more is asked at one time than there is room for. Nothing was done.
+pub fn overloaded(request: &HeaderMap) -> Response {
+    let detail =
+        "The server has as many connections or requests as it takes at one time. Nothing was changed; send it again.";
+    let mut response = error(&ScimError::new(503, detail), request);
+    set(&mut response, RETRY_AFTER, "5");
+    response
+}
+
+/// The answer to a body that does not come.
+pub fn too_slow(request: &HeaderMap, within: Duration) -> Response {
+    let detail = format!("The body did not come within {} s. Nothing was changed; send it again.", within.as_secs());
+    error(&ScimError::new(408, detail), request)
 }
 
 /// The answer when the time for a request is over.

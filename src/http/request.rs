@@ -19,7 +19,7 @@ use crate::service::cursor::Sealer;
 use crate::service::query::{Paging, Query};
 use crate::service::{Caller, Preconditions, ServiceError};
 use crate::store::meter::Meter;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts as _, Path, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
@@ -69,6 +69,19 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
     }
     // An endpoint without an id has none; an id that is not UTF-8 is nobody's.
     let id = Path::<String>::from_request_parts(&mut parts, api).await.ok().map(|Path(id)| id);
+    let body = whole(body).await?;
+    // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
+    let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let max_answer_bytes = api.config.settings.max_answer_bytes;
+    Ok(Exchange { caller, headers: parts.headers, parameters, body, id, max_answer_bytes })
+}
+
+/// All of a body.
+///
+/// # Errors
+///
+/// 413 past the cap, 400 when the client ends it before its end.
+pub async fn whole(body: Body) -> Result<Bytes, ScimError> {
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|error| {
         if error.downcast_ref::<LengthLimitError>().is_some() {
             ScimError::new(413, format!("The request body is larger than {MAX_BODY_BYTES} bytes. Send less at a time."))
@@ -76,10 +89,7 @@ async fn read(request: Request, api: &Api) -> Result<Exchange, ServiceError> {
             ScimError::invalid_syntax("The request body ended early.")
         }
     })?;
-    // Form decoding as the clients encode: `+` and `%20`, raw quotes, empty pairs, a trailing `&`.
-    let parameters = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let max_answer_bytes = api.config.settings.max_answer_bytes;
-    Ok(Exchange { caller, headers: parts.headers, parameters, body: body.to_bytes(), id, max_answer_bytes })
+    Ok(body.to_bytes())
 }
 
 /// The headers in which clients name their requests, the first one first.

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod check;
 pub mod columns;
+pub mod connections;
 pub mod engine;
 pub mod history;
 pub mod listing;

@@ -1,5 +1,6 @@
 //! `scimlet serve`: every route, over HTTP.
 
+use super::connections::{self, Limits};
 use super::table::{OpenTable, TableError};
 use crate::ambient;
 use crate::config::{Config, ConfigError};
@@ -36,8 +37,6 @@ pub enum ServeError {
     Token(String),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("The server stopped: {0}.")]
-    Stopped(io::Error),
 }
 
 /// A server that listens and is not yet answering.
@@ -82,11 +81,7 @@ impl Server {
     }
 
     /// Answers until `stop` is ready, and then until every request under way is answered.
-    ///
-    /// # Errors
-    ///
-    /// When the listener fails.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
         let Self { api, listener, router, .. } = self;
         let sweeps = tokio::spawn(async move {
             loop {
@@ -95,8 +90,7 @@ impl Server {
                 tokio::time::sleep(SWEPT_EVERY).await;
             }
         });
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+        connections::serve(listener, router, Limits::default(), stop).await;
         sweeps.abort();
-        served.map_err(ServeError::Stopped)
     }
 }

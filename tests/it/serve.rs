@@ -1,5 +1,7 @@
 //! The program itself: what it prints, what it says when it cannot start, and what is left of it after kill -9.
 
+mod connections;
+
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -62,6 +64,11 @@ impl Server {
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).unwrap_or(Value::Null)))
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> &str {
+        self.base_url.strip_prefix("http://").unwrap().split('/').next().unwrap()
     }
 
     /// Where a path below the base URL is.

@@ -195,7 +195,8 @@ async fn serve(arguments: ServeArgs) -> Result<(), ServeError> {
     );
     // A reader who has seen enough and closed the pipe does not end the server.
     let _closed = std::io::stdout().write_all(banner.as_bytes()).and_then(|()| std::io::stdout().flush());
-    server.run(stop::interrupted()).await
+    server.run(stop::interrupted()).await;
+    Ok(())
 }
 
 /// Prints what a command has to say. A reader who has seen enough and closed the pipe is no failure.
