@@ -83,7 +83,7 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Limits, st
         };
         let _slower_otherwise = stream.set_nodelay(true);
         let room = (!is_refused).then(|| room.clone());
-        let answers = tower::service_fn(move |request: axum::http::Request<_>| {
+        let answers = tower::service_fn(move |request: Request<_>| {
             let room = room.clone();
             async move { Ok::<_, Infallible>(answer(room, request.map(Body::new)).await) }
         });
