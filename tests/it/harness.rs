@@ -53,6 +53,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub body: Value,
     pub text: String,
+    /// The line of the log about it.
+    pub log: String,
 }
 
 /// What a request cost, from its `Server-Timing` header.
@@ -149,11 +151,12 @@ impl App {
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body, text };
+        let mut answer =
+            Answer { status: parts.status.as_u16(), headers: parts.headers, body, text, log: String::new() };
         if answer.status < 300 {
             secrets.add_body(answer.text.as_bytes());
         }
-        logs::check(&lines, &secrets, &answer);
+        answer.log = logs::check(&lines, &secrets, &answer).clone();
         answer
     }
 

@@ -62,17 +62,6 @@ fn four_times_as_much_does_not_take_sixteen_times_as_long() {
         );
         Box::new(move || apply(schema, &there, &set))
     });
-    is_linear("primary values added", 1_000, |count| {
-        let primary = values(0, count).into_iter().map(|mut value| {
-            value["primary"] = true.into();
-            value
-        });
-        let (there, add) = (
-            user(values(count, 10)),
-            json!([{ "op": "add", "path": "entitlements", "value": primary.collect::<Vec<_>>() }]),
-        );
-        Box::new(move || apply(schema, &there, &add))
-    });
     is_linear("operations", MAX_OPERATIONS / 4, |count| {
         let operation = |number: usize| json!({ "op": "replace", "path": "title", "value": format!("title {number}") });
         let operations: Value = (0..count).map(operation).collect();
