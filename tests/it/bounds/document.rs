@@ -88,8 +88,9 @@ fn the_document_has_every_bound_with_its_value_and_a_test() {
 }
 
 #[test]
-fn what_the_page_on_security_names_is_there() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+fn the_tests_that_the_pages_on_security_and_reliability_name_are_there() {
+    let read = |page: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let page = read("docs/security.md") + &read("docs/reliability.md");
     let sources = texts(&["src", "tests/it"]).concat();
     let named = regex_lite::Regex::new("`([a-z0-9_]+(?:::[a-z0-9_]+)*)`").unwrap();
     let mut missing = Vec::new();
