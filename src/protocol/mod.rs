@@ -21,6 +21,7 @@ pub mod quirks;
 pub mod representation;
 pub mod schema;
 pub mod search;
+pub mod size;
 pub mod sort;
 pub mod validation;
 

@@ -33,7 +33,9 @@ impl Projection {
     ) -> Result<Self, ScimError> {
         let mut names = |parameter: &str, list: &str| {
             if list.split(',').count() > MAX_NAMES {
-                return Err(ScimError::invalid_value(format!("'{parameter}' names more than {MAX_NAMES} attributes.")));
+                return Err(ScimError::invalid_value(format!(
+                    "'{parameter}' names more than {MAX_NAMES} attributes. Name fewer, or none to get all."
+                )));
             }
             list.split(',')
                 .map(str::trim)

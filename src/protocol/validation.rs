@@ -4,26 +4,12 @@
 use super::error::ScimError;
 use super::quirks::{self, Quirks};
 use super::schema::{Attribute, Mutability, ResourceSchema, Returned, Type};
-use super::{Object, case, matching};
+use super::{Object, case, matching, size};
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use serde_json::Value;
 use std::fmt::Display;
-
-/// Largest resource in bytes of its JSON text. A DynamoDB item holds 400 KB, the copies beside the text included.
-pub const MAX_RESOURCE_BYTES: usize = 256 * 1024;
-
-/// Most attributes of one object: of a resource, of an extension, of a complex value. A name is looked for among all of
-/// them, as names are not case-sensitive.
-pub const MAX_ATTRIBUTES: usize = 2000;
-
-/// Most values of one attribute, but for the members of a group. What is added to them is compared with each.
-pub const MAX_VALUES: usize = 5000;
-
-/// Deepest nesting of a value. SCIM's own go three levels deep; JSON is read to 127, and an answer and the change log
-/// nest a resource deeper than the request did.
-pub const MAX_RESOURCE_DEPTH: usize = 32;
 
 /// Reads the body of a POST or PUT as a resource. Read-only attributes (`id`, `meta`, `groups`) are ignored (RFC 7644
 /// section 3.5.1); attributes that are never returned (`password`) are checked and then dropped; `schemas` is made
@@ -126,49 +112,6 @@ fn insert_once(object: &mut Object, name: &str, value: Value) -> Result<(), Scim
     match object.insert(name.to_owned(), value) {
         None => Ok(()),
         Some(_) => Err(twice(name)),
-    }
-}
-
-/// # Errors
-///
-/// 413 past [`MAX_ATTRIBUTES`].
-pub fn check_width(object: &Object) -> Result<(), ScimError> {
-    if object.len() <= MAX_ATTRIBUTES {
-        return Ok(());
-    }
-    Err(ScimError::new(
-        413,
-        format!("An object in the request has more than {MAX_ATTRIBUTES} attributes. Send only those that are needed."),
-    ))
-}
-
-/// `name` says in an error of which attribute these are the values.
-///
-/// # Errors
-///
-/// 413 past [`MAX_VALUES`].
-pub fn check_count(name: &str, values: &[Value]) -> Result<(), ScimError> {
-    if values.len() <= MAX_VALUES {
-        return Ok(());
-    }
-    Err(ScimError::new(
-        413,
-        format!("Attribute '{name}' would have {} values; one may have {MAX_VALUES}.", values.len()),
-    ))
-}
-
-/// [`check_width`] and [`check_count`] of a value and all that is in it.
-fn check_size(name: &str, value: &Value) -> Result<(), ScimError> {
-    match value {
-        Value::Array(values) => {
-            check_count(name, values)?;
-            values.iter().try_for_each(|value| check_size(name, value))
-        }
-        Value::Object(members) => {
-            check_width(members)?;
-            members.iter().try_for_each(|(name, value)| check_size(name, value))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -309,8 +252,7 @@ fn is_base64(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// 400 `invalidValue` naming the attribute, 413 for a resource over [`MAX_RESOURCE_BYTES`] or past [`MAX_ATTRIBUTES`] and
-/// [`MAX_VALUES`].
+/// 400 `invalidValue` naming the attribute, and what [`size::check`] refuses.
 pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, ScimError> {
     for (extension, definition) in schema.attributes().filter(|(_, found)| has_rules(found)) {
         let container = match extension {
@@ -331,49 +273,8 @@ pub fn settle(schema: &ResourceSchema, mut resource: Object) -> Result<Object, S
         .collect();
     resource.shift_remove("schemas");
     resource.shift_insert(0, "schemas".into(), Value::Array(uris));
-    if resource.values().any(|value| !is_nested_at_most(value, MAX_RESOURCE_DEPTH)) {
-        return Err(ScimError::invalid_value(format!(
-            "The {} has values nested more than {MAX_RESOURCE_DEPTH} levels deep.",
-            schema.resource_type.name()
-        )));
-    }
-    check_width(&resource)?;
-    resource.iter().try_for_each(|(name, value)| check_size(name, value))?;
-    let mut bytes = Length(0);
-    let bytes = serde_json::to_writer(&mut bytes, &resource).map_or(usize::MAX, |()| bytes.0);
-    if bytes > MAX_RESOURCE_BYTES {
-        return Err(ScimError::new(
-            413,
-            format!(
-                "The {} would hold {bytes} bytes; one resource may hold {MAX_RESOURCE_BYTES}.",
-                schema.resource_type.name()
-            ),
-        ));
-    }
+    size::check(schema.resource_type.name(), &resource)?;
     Ok(resource)
-}
-
-/// Counts the bytes that are written, and keeps none.
-struct Length(usize);
-
-impl std::io::Write for Length {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0 += text.len();
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn is_nested_at_most(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(_) | Value::Object(_) if levels == 0 => false,
-        Value::Array(elements) => elements.iter().all(|element| is_nested_at_most(element, levels - 1)),
-        Value::Object(members) => members.values().all(|member| is_nested_at_most(member, levels - 1)),
-        _ => true,
-    }
 }
 
 /// Whether [`check`] asks anything of its values.
@@ -405,6 +306,12 @@ fn check(definition: &Attribute, extension: Option<&str>, value: Option<&Value>)
     one_primary_at_most(definition, label, elements)
 }
 
+/// Whether a value of an attribute is the primary one.
+#[must_use]
+pub fn is_primary(element: &Value) -> bool {
+    element.get("primary") == Some(&Value::Bool(true))
+}
+
 /// Checks the values of one attribute that stand together in a resource or in a request.
 ///
 /// # Errors
@@ -415,8 +322,7 @@ pub fn one_primary_at_most<'a>(
     label: impl FnOnce() -> String,
     elements: impl IntoIterator<Item = &'a Value>,
 ) -> Result<(), ScimError> {
-    let is_primary = |element: &&Value| element.get("primary") == Some(&Value::Bool(true));
-    let primaries = elements.into_iter().filter(is_primary).count();
+    let primaries = elements.into_iter().filter(|element| is_primary(element)).count();
     if definition.sub_attribute("primary").is_some() && primaries > 1 {
         return Err(ScimError::invalid_value(format!(
             "Attribute '{}' has {primaries} primary values; at most one may be primary (RFC 7643 section 2.4).",
@@ -502,7 +408,7 @@ mod tests {
         assert!(settled(json!({"userName": "a"})).unwrap_err().detail.contains("'active'"));
         let two = json!({"userName": "a", "active": true, "emails": [{"primary": true}, {"primary": true}]});
         assert!(settled(two).unwrap_err().detail.contains("2 primary"));
-        let big = json!({"userName": "a", "active": true, "x": "y".repeat(MAX_RESOURCE_BYTES)});
+        let big = json!({"userName": "a", "active": true, "x": "y".repeat(size::MAX_RESOURCE_BYTES)});
         assert_eq!(settled(big).unwrap_err().status, 413);
     }
 

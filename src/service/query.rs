@@ -15,6 +15,7 @@ use crate::protocol::members::Membership;
 use crate::protocol::projection::Projection;
 use crate::protocol::representation::Shown;
 use crate::protocol::schema::ResourceType;
+use crate::protocol::size;
 use crate::protocol::sort::Sort;
 use crate::store::reads::Batch;
 use crate::store::{Stored, TenantStore};
@@ -290,7 +291,7 @@ impl Service {
             let (chunk, after) = rest.split_at(together(rest));
             rest = after;
             for shown in self.represent_together(store, caller, chunk, &projection).await? {
-                bytes += encoded_length(&shown);
+                bytes += size::json_bytes(&shown);
                 if bytes > list::MAX_PAGE_BYTES && !resources.is_empty() {
                     return Ok(resources);
                 }
@@ -338,22 +339,6 @@ pub(super) fn together(page: &[Selected]) -> usize {
         members <= CONCURRENT_MEMBERS
     });
     fits.count().max(1)
-}
-
-/// Bytes of a document as JSON.
-fn encoded_length(document: &impl serde::Serialize) -> usize {
-    struct Length(usize);
-    impl std::io::Write for Length {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, document).map_or(0, |()| length.0)
 }
 
 /// The page of `all`, which is in the order of `sort`, or of the ids.

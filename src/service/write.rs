@@ -5,6 +5,7 @@ use super::redo::Staging;
 use super::{Service, ServiceError};
 use crate::ambient;
 use crate::protocol::Object;
+use crate::protocol::error::ScimError;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use crate::store::items::Marks;
@@ -56,6 +57,22 @@ pub(super) struct Deletion {
     pub(super) records: Vec<String>,
 }
 
+impl Deletion {
+    /// Whether one of its attempts has deleted the resource, and not somebody else.
+    async fn has_deleted(
+        &self,
+        store: &TenantStore,
+        resource_type: ResourceType,
+        id: &str,
+    ) -> Result<bool, ServiceError> {
+        if self.records.is_empty() {
+            return Ok(false);
+        }
+        let tombstone = store.tombstone(resource_type, id).await?;
+        Ok(tombstone.and_then(|tombstone| tombstone.change).is_some_and(|change| self.records.contains(&change)))
+    }
+}
+
 /// The time of day, always with three digits of a second: sorted as text, times stand in their order.
 #[must_use]
 pub fn now() -> String {
@@ -87,7 +104,7 @@ impl Service {
     ) -> Result<Stored, ServiceError> {
         match store.resource(resource_type, id).await? {
             Some(stored) => Ok(stored),
-            None => Err(crate::protocol::error::ScimError::not_found(resource_type.name(), id).into()),
+            None => Err(ScimError::not_found(resource_type.name(), id).into()),
         }
     }
 
@@ -100,13 +117,10 @@ impl Service {
         id: &str,
         deletion: &Deletion,
     ) -> Result<Option<Stored>, ServiceError> {
-        let existing = self.existing(store, resource_type, id).await;
-        if existing.is_err() && !deletion.records.is_empty() {
-            let tombstone = store.tombstone(resource_type, id).await?;
-            if tombstone.and_then(|tombstone| tombstone.change).is_some_and(|id| deletion.records.contains(&id)) {
-                return Ok(None);
-            }
+        let stored = store.resource(resource_type, id).await?;
+        if stored.is_none() && !deletion.has_deleted(store, resource_type, id).await? {
+            return Err(ScimError::not_found(resource_type.name(), id).into());
         }
-        existing.map(Some)
+        Ok(stored)
     }
 }

@@ -39,15 +39,7 @@ fn parsed(text: &str, setting: &Setting, resource_type: ResourceType) -> (Option
     let mut quirks = (setting.quirks)();
     let read = filter::parse(text, setting.schemas.of(resource_type), &mut quirks);
     assert!(setting.is_lenient || quirks.names().is_empty(), "{quirks:?}");
-    let read = match read {
-        Ok(filter) => Some(filter),
-        Err(error) => {
-            samples::is_refusal(&error, text.len());
-            assert_eq!(error.scim_type, Some(ScimType::InvalidFilter), "{error:?}");
-            None
-        }
-    };
-    (read, quirks)
+    (samples::unless_refused(read, text, ScimType::InvalidFilter), quirks)
 }
 
 fn prints_to_itself(filter: &Filter, text: &str, schema: &ResourceSchema) {

@@ -33,15 +33,7 @@ fn parsed(text: &str, setting: &Setting, resource_type: ResourceType) -> (Option
     let mut quirks = (setting.quirks)();
     let read = path::parse(text, setting.schemas.of(resource_type), &mut quirks);
     assert!(setting.is_lenient || quirks.names().is_empty(), "{quirks:?}");
-    let read = match read {
-        Ok(target) => Some(target),
-        Err(error) => {
-            samples::is_refusal(&error, text.len());
-            assert_eq!(error.scim_type, Some(ScimType::InvalidPath), "{error:?}");
-            None
-        }
-    };
-    (read, quirks)
+    (samples::unless_refused(read, text, ScimType::InvalidPath), quirks)
 }
 
 fn prints_to_itself(target: &Target, text: &str, schema: &ResourceSchema) {

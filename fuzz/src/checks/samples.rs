@@ -1,7 +1,7 @@
 //! The schemas and resources against which an input is read.
 
 use scimlet::protocol::Object;
-use scimlet::protocol::error::ScimError;
+use scimlet::protocol::error::{ScimError, ScimType};
 use scimlet::protocol::quirks::Quirks;
 use scimlet::protocol::schema::{ResourceSchema, ResourceType, Schemas};
 use serde_json::Value;
@@ -128,6 +128,16 @@ pub fn is_refusal(error: &ScimError, sent: usize) {
     assert!([400, 413].contains(&error.status), "{error:?}");
     assert_eq!(error.status == 400, error.scim_type.is_some(), "{error:?}");
     assert!(error.detail.len() <= 4 * sent + 1000, "{} bytes of detail for {sent}: {error:?}", error.detail.len());
+}
+
+/// What was read of a text. A refusal has to be one of this kind.
+#[track_caller]
+pub fn unless_refused<T>(read: Result<T, ScimError>, text: &str, scim_type: ScimType) -> Option<T> {
+    read.inspect_err(|error| {
+        is_refusal(error, text.len());
+        assert_eq!(error.scim_type, Some(scim_type), "{error:?}");
+    })
+    .ok()
 }
 
 /// Whether an element of a multi-valued attribute has this `value`.

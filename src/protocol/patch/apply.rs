@@ -1,15 +1,14 @@
 //! Applying operations to a resource (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
 
+use super::merge::{append, keep_one_primary, merge, merge_elements};
 use super::{MAX_COMPARED_BYTES, Op, Operation};
 use crate::protocol::error::{ScimError, ScimType};
 use crate::protocol::filter::Filter;
 use crate::protocol::path::{AttributePath, Target};
 use crate::protocol::quirks::{self, Quirks};
 use crate::protocol::schema::{Attribute, ResourceSchema, Returned, Type};
-use crate::protocol::{Object, case, matching, validation};
+use crate::protocol::{Object, case, matching, size, validation};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// Applies `operations` in order and settles the result. `resource` is untouched: a request is applied whole or not
 /// at all.
@@ -51,17 +50,7 @@ fn compared_bytes(resource: &Object, target: &Target) -> usize {
         Some(uri) => case::member(resource, uri).and_then(Value::as_object),
     };
     let values = container.and_then(|object| case::member(object, &path.attribute));
-    values.map_or(0, bytes).saturating_mul(filter.terms())
-}
-
-/// About the bytes of a value's JSON text.
-fn bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 8,
-        Value::Array(values) => values.iter().map(bytes).sum(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
-    }
+    values.map_or(0, size::json_bytes).saturating_mul(filter.terms())
 }
 
 fn apply_one(
@@ -115,7 +104,7 @@ fn merge_extension(
     let Value::Object(members) = value else {
         return Err(ScimError::wrong_type(uri, "an object", &value));
     };
-    validation::check_width(&members)?;
+    size::check_width(&members)?;
     for (name, value) in members {
         let definition = schema.attribute(Some(uri), &name);
         let path = AttributePath {
@@ -276,20 +265,12 @@ fn set_attribute(
             };
             let old = elements.len();
             append(&path.attribute, elements, values)?;
-            if let Some(last) = elements.iter().skip(old).rposition(is_primary) {
+            if let Some(last) = elements.iter().skip(old).rposition(validation::is_primary) {
                 keep_one_primary(elements, old + last);
             }
             Ok(())
         }
     }
-}
-
-/// Adds the values that are not there yet, each once. A body can hold a million of them.
-fn append(name: &str, elements: &mut Vec<Value>, values: Vec<Value>) -> Result<(), ScimError> {
-    let mut seen: HashSet<&Value, BuildHasherDefault<DefaultHasher>> = elements.iter().collect();
-    let is_new: Vec<bool> = values.iter().map(|value| seen.insert(value)).collect();
-    elements.extend(values.into_iter().zip(is_new).filter_map(|(value, is_new)| is_new.then_some(value)));
-    validation::check_count(name, elements)
 }
 
 /// An attribute that no schema names: the value as it came; `add` to an array appends.
@@ -306,7 +287,7 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
                 container.insert(key, value);
             }
         }
-        return validation::check_width(container);
+        return size::check_width(container);
     };
     let object = container.entry(key).or_insert_with(|| Value::Object(Object::new()));
     match object.as_object_mut() {
@@ -317,21 +298,6 @@ fn set_unknown(resource: &mut Object, path: &AttributePath, op: Op, value: Value
         None => {
             Err(ScimError::bad_request(ScimType::InvalidPath, format!("'{}' does not hold an object.", path.attribute)))
         }
-    }
-}
-
-/// Puts `members` into `object`, each under the spelling that it has there: names are not case-sensitive.
-fn merge(object: &mut Object, members: Object) {
-    let mut spellings: Option<BTreeMap<String, String>> = None;
-    for (name, value) in members {
-        if object.contains_key(&name) {
-            object.insert(name, value);
-            continue;
-        }
-        let known =
-            spellings.get_or_insert_with(|| object.keys().map(|key| (key.to_ascii_lowercase(), key.clone())).collect());
-        let key = known.get(&name.to_ascii_lowercase()).cloned().unwrap_or(name);
-        object.insert(key, value);
     }
 }
 
@@ -397,14 +363,14 @@ fn set_in_elements(
             0
         }
         1 => 0,
-        count => elements.iter().position(is_primary).ok_or_else(|| {
+        count => elements.iter().position(validation::is_primary).ok_or_else(|| {
             ScimError::bad_request(
                 ScimType::InvalidPath,
                 format!("The path '{path}' could mean {count} values. Choose one with a value filter, such as {}[type eq \"work\"].", path.attribute),
             )
         })?,
     };
-    merge_element(elements, index, &members);
+    merge_elements(elements, &[index], &members);
     prune(resource, path);
     Ok(())
 }
@@ -440,38 +406,6 @@ fn sub_value(
     }
 }
 
-fn merge_element(elements: &mut [Value], index: usize, members: &Object) {
-    merge_elements(elements, &[index], members);
-}
-
-/// Merges `members` into the elements at `indices`. If that makes them primary, the last one stays it.
-fn merge_elements(elements: &mut [Value], indices: &[usize], members: &Object) {
-    for &index in indices {
-        if let Some(Value::Object(element)) = elements.get_mut(index) {
-            merge(element, members.clone());
-        }
-    }
-    if let Some(&last) = indices.last().filter(|_| members.get("primary") == Some(&Value::Bool(true))) {
-        keep_one_primary(elements, last);
-    }
-}
-
-fn is_primary(element: &Value) -> bool {
-    element.get("primary") == Some(&Value::Bool(true))
-}
-
-/// RFC 7644 section 3.5.2: when the element at `index` is primary, the others are no longer.
-fn keep_one_primary(elements: &mut [Value], index: usize) {
-    if !elements.get(index).is_some_and(is_primary) {
-        return;
-    }
-    for (at, element) in elements.iter_mut().enumerate() {
-        if at != index && is_primary(element) {
-            element["primary"] = Value::Bool(false);
-        }
-    }
-}
-
 /// `emails[type eq "work"].value`.
 struct ElementTarget<'a> {
     path: &'a AttributePath,
@@ -500,9 +434,9 @@ impl ElementTarget<'_> {
             .collect();
         if matching.is_empty() {
             elements.push(Value::Object(self.create(definition, quirks)?));
-            validation::check_count(&self.path.attribute, elements)?;
+            size::check_count(&self.path.attribute, elements)?;
             let last = elements.len() - 1;
-            merge_element(elements, last, &members);
+            merge_elements(elements, &[last], &members);
             keep_one_primary(elements, last);
             return Ok(());
         }

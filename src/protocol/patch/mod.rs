@@ -3,6 +3,7 @@
 //! [`parse`] gives operations that each have a path; [`apply`] knows no vendor.
 
 mod apply;
+mod merge;
 
 pub use apply::apply;
 
@@ -18,7 +19,7 @@ pub const MAX_OPERATIONS: usize = 1000;
 
 /// Most bytes that the value filters of one request are compared with: each of [`MAX_OPERATIONS`] may look at a whole
 /// resource once.
-pub const MAX_COMPARED_BYTES: usize = MAX_OPERATIONS * super::validation::MAX_RESOURCE_BYTES;
+pub const MAX_COMPARED_BYTES: usize = MAX_OPERATIONS * super::size::MAX_RESOURCE_BYTES;
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

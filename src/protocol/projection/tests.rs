@@ -199,6 +199,9 @@ fn a_list_of_names_ends_at_max_names() {
     {
         let error = parsed(list, excluded).unwrap_err();
         assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)));
-        assert_eq!(error.detail, format!("{parameter} names more than 500 attributes."));
+        assert_eq!(
+            error.detail,
+            format!("{parameter} names more than 500 attributes. Name fewer, or none to get all.")
+        );
     }
 }

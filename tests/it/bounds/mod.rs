@@ -168,7 +168,7 @@ fn value_filters_of_one_patch_are_compared_with_262_144_000_bytes() {
     let schema = schemas.of(ResourceType::User);
     // 500 operations of two terms each, then what makes the resource small enough to be kept.
     let operations = |bytes: usize| {
-        let value = "x".repeat(MAX_COMPARED_BYTES / 1000 - "value".len() - 8 + bytes);
+        let value = "x".repeat(MAX_COMPARED_BYTES / 1000 - r#"[{"value":""}]"#.len() + bytes);
         let user = json!({ "userName": "ann", "active": true, "entitlements": [{ "value": value }] });
         let none = json!({ "op": "remove", "path": "entitlements[not (value pr) and not (value pr)]" });
         let mut operations = vec![none; 500];

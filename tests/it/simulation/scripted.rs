@@ -163,23 +163,44 @@ async fn a_transaction_that_stays_under_way_is_neither_done_nor_refused() {
     app.get(&format!("/Users/{}", found[0])).await.is_error(404, None);
 }
 
-/// The first attempt arrives when its sender has given it up and has been told that another transaction is in its way: what
-/// the next attempt finds to be gone is its own doing.
+/// The first attempt arrives when its sender has given it up, and has been told of the second one that another transaction
+/// is in its way. After that each call takes its time.
+fn late(app: &App, engine: &Engine) -> App {
+    let writes = Arc::new(AtomicUsize::new(0));
+    scripted(app, engine, move |_, operation, _| match operation {
+        "TransactWriteItems" => match writes.fetch_add(1, Ordering::Relaxed) {
+            0 => Step::Late(Duration::from_millis(5_500)),
+            1 => Step::Refused(400, CONFLICT),
+            _ => Step::Answered,
+        },
+        _ if writes.load(Ordering::Relaxed) > 1 => Step::After(Duration::from_secs(1)),
+        _ => Step::Answered,
+    })
+}
+
+/// What the next attempt finds to be there is its own doing.
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_arrives_late_is_answered_as_one() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    for (endpoint, body) in
+        [("/Users", json!({ "userName": "ann@example.com" })), ("/Groups", json!({ "displayName": "Team" }))]
+    {
+        let id = late(&app, &engine).post(endpoint, body).await.expect(201).id();
+        assert_eq!(app.get(endpoint).await.expect(200).ids(), [id], "{endpoint}");
+    }
+    assert_eq!(records(&app, "default").await.len(), 2);
+    is_clean_but_for_leftovers(&app, "after both").await;
+}
+
+/// What the next attempt finds to be gone is its own doing.
 #[tokio::test(start_paused = true)]
 async fn a_deletion_that_arrives_late_is_not_taken_for_somebody_elses() {
     let engine = Engine::new();
     let app = App::over(http_client(engine.clone()), &[]).await;
     let (user, group) = (app.user("ann@example.com").await, app.group("Team", &[]).await);
     for path in [format!("/Users/{user}"), format!("/Groups/{group}")] {
-        let writes = Arc::new(AtomicUsize::new(0));
-        let deleting = scripted(&app, &engine, move |_, operation, _| match operation {
-            "TransactWriteItems" => match writes.fetch_add(1, Ordering::Relaxed) {
-                0 => Step::Late(Duration::from_millis(5_500)),
-                _ => Step::Refused(400, CONFLICT),
-            },
-            _ if writes.load(Ordering::Relaxed) > 1 => Step::After(Duration::from_secs(1)),
-            _ => Step::Answered,
-        });
+        let deleting = late(&app, &engine);
         deleting.delete(&path).await.expect(204);
         app.get(&path).await.is_error(404, None);
         deleting.delete(&path).await.is_error(404, None);
