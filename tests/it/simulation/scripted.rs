@@ -171,7 +171,7 @@ fn late(app: &App, engine: &Engine) -> App {
         "TransactWriteItems" => match writes.fetch_add(1, Ordering::Relaxed) {
             0 => Step::Late(Duration::from_millis(5_500)),
             1 => Step::Refused(400, CONFLICT),
-            _ => Step::Answered,
+            _ => Step::After(Duration::from_secs(1)),
         },
         _ if writes.load(Ordering::Relaxed) > 1 => Step::After(Duration::from_secs(1)),
         _ => Step::Answered,
