@@ -69,16 +69,23 @@ impl Planner<'_> {
             Ok(operation) => operation,
             Err(error) => return self.refuse(index, error.clone()),
         };
-        let mut later = BTreeSet::new();
+        // First whether it can be done at all: nothing is to wait for one that is refused.
+        let mut references = Vec::new();
         for bulk_id in references::of(operation) {
-            let Some(&creator) = self.creators.get(bulk_id.as_str()) else {
-                let detail = format!("No POST of this request has the bulkId '{bulk_id}'.");
-                return self.refuse(index, ScimError::invalid_value(detail));
-            };
-            if creator == index {
-                return self
-                    .refuse(index, ScimError::invalid_value("The operation refers to the resource that it creates."));
+            match self.creators.get(bulk_id.as_str()) {
+                Some(&creator) if creator == index => {
+                    let detail = "The operation refers to the resource that it creates.";
+                    return self.refuse(index, ScimError::invalid_value(detail));
+                }
+                Some(&creator) => references.push((bulk_id, creator)),
+                None => {
+                    let detail = format!("No POST of this request has the bulkId '{bulk_id}'.");
+                    return self.refuse(index, ScimError::invalid_value(detail));
+                }
             }
+        }
+        let mut later = BTreeSet::new();
+        for (bulk_id, creator) in references {
             self.visit(creator);
             if self.state.get(&creator) == Some(&State::UnderWay) {
                 later.insert(bulk_id);
@@ -143,6 +150,8 @@ mod tests {
             (json!([group("a", &["b", "c"]), group("b", &["c"]), group("c", &["a"])]), vec!["c-a", "b", "a", "+c"]),
             (json!([group("a", &["nobody"]), group("b", &[])]), vec!["!a", "b"]),
             (json!([group("a", &["a"])]), vec!["!a"]),
+            // What is refused is not linked later.
+            (json!([group("a", &["b"]), group("b", &["a", "nobody"])]), vec!["!b", "a"]),
             (json!([{ "method": "DELETE", "path": "/Users/bulkId:a" }, group("a", &[])]), vec!["a", "0"]),
         ];
         for (operations, expected) in cases {
