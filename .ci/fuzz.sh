@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes each target from the inputs in fuzz/corpus: `.ci/fuzz.sh [SECONDS [TARGET…]]`, 5 seconds each and all targets if
-# nothing is said. Needs cargo-fuzz and a C++ compiler. With PROTOCOL=1 it compiles `protocol` alone and runs the targets
-# that need no more. With KEEP=1 what a run adds to the coverage is kept: fuzz/corpus is written anew.
+# nothing is said. Needs a C++ compiler, not cargo-fuzz, which works beside it. With PROTOCOL=1 it compiles `protocol`
+# alone and runs the targets that need no more. With KEEP=1 what a run adds to the coverage is kept: fuzz/corpus is
+# written anew.
 #
 # No sanitizer: `unsafe` is forbidden here, and the pinned toolchain needs no nightly then. SANITIZER=address
 # TOOLCHAIN=+nightly looks into the dependencies, too.
@@ -21,12 +22,17 @@ elif [ $# -eq 0 ]; then
     targets=(filter path patch bulk cursor query event)
 fi
 
+# What `cargo fuzz build` sets, without a sanitizer.
+flags=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0
+    -Ccodegen-units=1 -Cdebug-assertions --cfg fuzzing)
+[ -z "${SANITIZER:-}" ] || flags+=("-Zsanitizer=$SANITIZER")
+
 start=$SECONDS
-for target in "${targets[@]}"; do
-    # shellcheck disable=SC2086 # no toolchain is no word
-    ${CARGO:-cargo} ${TOOLCHAIN:-} fuzz build --target-dir "$target_dir" --sanitizer "${SANITIZER:-none}" \
-        "${features[@]}" "$target"
-done
+# shellcheck disable=SC2086 # no toolchain is no word
+RUSTFLAGS="${flags[*]}" cargo ${TOOLCHAIN:-} build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" \
+    --target-dir "$target_dir" "${features[@]}" "${targets[@]/#/--bin=}"
 echo "built in $((SECONDS - start)) s"
 
 failed=()

@@ -25,14 +25,22 @@ struct Version<'a> {
     version: Option<Cow<'a, str>>,
 }
 
+impl<'a> Version<'a> {
+    fn of(event: &'a str) -> Option<Cow<'a, str>> {
+        serde_json::from_str::<Self>(event).ok()?.version
+    }
+}
+
 impl<'de> Deserialize<'de> for Event {
     /// `lambda_http` reads every event as payload 1.0 first, which costs as much as the right one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let version = serde_json::from_str::<Version<'_>>(text.get()).ok().and_then(|read| read.version);
-        let read = match version.as_deref() {
-            Some("2.0") => serde_json::from_str(text.get()).map(LambdaRequest::ApiGatewayV2),
-            _ => serde_json::from_str(text.get()),
+        // An HTTP API writes its version first: what follows is then read once.
+        let is_2 = text.get().starts_with(r#"{"version":"2.0","#) || Version::of(text.get()).as_deref() == Some("2.0");
+        let read = if is_2 {
+            serde_json::from_str(text.get()).map(LambdaRequest::ApiGatewayV2)
+        } else {
+            serde_json::from_str(text.get())
         };
         read.map(Self).map_err(D::Error::custom)
     }

@@ -58,7 +58,7 @@ pub struct BulkOperation {
     pub resource_type: ResourceType,
     /// Id of the resource, or `bulkId:` and a client's name; none for POST.
     pub id: Option<String>,
-    /// The body of POST, PUT or PATCH.
+    /// The body of POST, PUT or PATCH; of DELETE null, whatever was sent.
     pub data: Value,
 }
 
@@ -165,10 +165,11 @@ fn operation<'a>(object: &Object, text: &dyn Fn(&str) -> Option<&'a str>) -> Res
         }
         _ => {}
     }
-    let data = case::member(object, "data").cloned().unwrap_or(Value::Null);
-    if method != Method::Delete && !data.is_object() {
-        return Err(ScimError::invalid_syntax(format!("{} needs 'data', an object.", method.name())));
-    }
+    let data = match case::member(object, "data") {
+        _ if method == Method::Delete => Value::Null,
+        Some(data) if data.is_object() => data.clone(),
+        _ => return Err(ScimError::invalid_syntax(format!("{} needs 'data', an object.", method.name()))),
+    };
     Ok(BulkOperation {
         method,
         bulk_id: text("bulkId").map(str::to_owned),
