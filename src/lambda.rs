@@ -144,7 +144,8 @@ impl Head {
 fn escaped(text: &str, more: &[u8]) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte) && !more.contains(&byte) {
+        let is_special = matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#');
+        if byte.is_ascii_graphic() && !is_special && !more.contains(&byte) {
             escaped.push(char::from(byte));
         } else {
             escaped.push_str(&format!("%{byte:02X}"));

@@ -31,6 +31,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
+/// As in the functions' program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The token in `events/`.
 const TOKEN: &str = "local-invoke-token";
 const CALLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/overhead/calls.json");

@@ -8,6 +8,9 @@ use scimlet::{ambient, lambda};
 use serde::de::IgnoredAny;
 use std::time::Duration;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long one sweep may take; its function's timeout is a minute more.
 const SWEEP_TIME: Duration = Duration::from_secs(240);
 /// The handler of the function that a schedule calls.

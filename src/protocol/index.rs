@@ -31,25 +31,65 @@ pub enum Lookup {
     MembersOfGroup(String),
 }
 
+/// An attribute under whose values a resource can be found.
+#[derive(Debug, Clone, Copy)]
+struct Indexed<'a> {
+    extension: Option<&'a str>,
+    attribute: &'a str,
+    sub_attribute: Option<&'a str>,
+    case_exact: bool,
+    is_unique: bool,
+}
+
+impl<'a> Indexed<'a> {
+    const fn core(attribute: &'a str, case_exact: bool) -> Self {
+        Self { extension: None, attribute, sub_attribute: None, case_exact, is_unique: false }
+    }
+
+    fn path(&self) -> AttributePath {
+        AttributePath {
+            extension: self.extension.map(str::to_owned),
+            attribute: self.attribute.to_owned(),
+            sub_attribute: self.sub_attribute.map(str::to_owned),
+        }
+    }
+
+    fn is(&self, path: &AttributePath) -> bool {
+        self.attribute == path.attribute
+            && self.extension == path.extension.as_deref()
+            && self.sub_attribute == path.sub_attribute.as_deref()
+    }
+
+    fn name(&self, resource_type: ResourceType) -> String {
+        format!("{}.{}", resource_type.name(), self.path())
+    }
+
+    fn holding(&self, resource_type: ResourceType, text: &str) -> IndexedValue {
+        IndexedValue {
+            attribute: self.name(resource_type),
+            value: if self.case_exact { text.to_owned() } else { case::fold(text) },
+            is_unique: self.is_unique,
+        }
+    }
+}
+
 /// The indexed attributes of a resource type: what the schema calls unique, `externalId`, and `emails.value` of users.
-fn attributes(schema: &ResourceSchema) -> Vec<(AttributePath, bool, bool)> {
+fn attributes(schema: &ResourceSchema) -> Vec<Indexed<'_>> {
     let mut attributes: Vec<_> = schema
         .attributes()
         .filter(|(_, found)| found.uniqueness != Uniqueness::None && found.kind == Type::String && !found.multi_valued)
-        .map(|(extension, found)| {
-            let path = AttributePath { extension: extension.map(str::to_owned), ..AttributePath::core(&found.name) };
-            (path, found.case_exact, true)
+        .map(|(extension, found)| Indexed {
+            extension,
+            is_unique: true,
+            ..Indexed::core(&found.name, found.case_exact)
         })
         .collect();
-    if schema.resource_type == ResourceType::Group
-        && !attributes.iter().any(|(path, ..)| path.attribute == "displayName")
-    {
-        attributes.push((AttributePath::core("displayName"), false, false));
+    if schema.resource_type == ResourceType::Group && !attributes.iter().any(|found| found.attribute == "displayName") {
+        attributes.push(Indexed::core("displayName", false));
     }
-    attributes.push((AttributePath::core("externalId"), true, false));
+    attributes.push(Indexed::core("externalId", true));
     if schema.resource_type == ResourceType::User {
-        let value = AttributePath { sub_attribute: Some("value".into()), ..AttributePath::core("emails") };
-        attributes.push((value, false, false));
+        attributes.push(Indexed { sub_attribute: Some("value"), ..Indexed::core("emails", false) });
     }
     attributes
 }
@@ -57,45 +97,27 @@ fn attributes(schema: &ResourceSchema) -> Vec<(AttributePath, bool, bool)> {
 /// The names of the indexed attributes, as [`IndexedValue`] has them.
 #[must_use]
 pub fn names(schema: &ResourceSchema) -> Vec<String> {
-    attributes(schema).into_iter().map(|(path, ..)| name(schema, &path)).collect()
-}
-
-fn name(schema: &ResourceSchema, path: &AttributePath) -> String {
-    format!("{}.{path}", schema.resource_type.name())
-}
-
-fn indexed_value(
-    schema: &ResourceSchema,
-    path: &AttributePath,
-    case_exact: bool,
-    is_unique: bool,
-    text: &str,
-) -> IndexedValue {
-    IndexedValue {
-        attribute: name(schema, path),
-        value: if case_exact { text.to_owned() } else { case::fold(text) },
-        is_unique,
-    }
+    attributes(schema).iter().map(|indexed| indexed.name(schema.resource_type)).collect()
 }
 
 /// The values under which `resource` is to be found, each once.
 #[must_use]
 pub fn values(schema: &ResourceSchema, resource: &Object) -> std::collections::BTreeSet<IndexedValue> {
     let mut values = std::collections::BTreeSet::new();
-    for (path, case_exact, is_unique) in attributes(schema) {
-        let container = match &path.extension {
+    for indexed in attributes(schema) {
+        let container = match indexed.extension {
             None => Some(resource),
             Some(uri) => resource.get(uri).and_then(Value::as_object),
         };
-        let Some(value) = container.and_then(|object| object.get(&path.attribute)) else { continue };
-        let texts: Vec<&str> = match &path.sub_attribute {
+        let Some(value) = container.and_then(|object| object.get(indexed.attribute)) else { continue };
+        let texts: Vec<&str> = match indexed.sub_attribute {
             None => value.as_str().into_iter().collect(),
             Some(name) => {
                 value.as_array().into_iter().flatten().filter_map(|element| element.get(name)?.as_str()).collect()
             }
         };
         let assigned = texts.into_iter().filter(|text| !text.is_empty());
-        values.extend(assigned.map(|text| indexed_value(schema, &path, case_exact, is_unique, text)));
+        values.extend(assigned.map(|text| indexed.holding(schema.resource_type, text)));
     }
     values
 }
@@ -157,9 +179,9 @@ fn equality(schema: &ResourceSchema, path: &AttributePath, text: &str) -> Option
         ResourceType::User if is_value_of("groups") => return Some(Lookup::MembersOfGroup(text.to_owned())),
         _ => {}
     }
-    let (_, case_exact, is_unique) = attributes(schema).into_iter().find(|(indexed, ..)| indexed == path)?;
+    let indexed = attributes(schema).into_iter().find(|indexed| indexed.is(path))?;
     // An empty value is not indexed.
-    (!text.is_empty()).then(|| Lookup::Value(indexed_value(schema, path, case_exact, is_unique, text)))
+    (!text.is_empty()).then(|| Lookup::Value(indexed.holding(schema.resource_type, text)))
 }
 
 /// What has to be read of the memberships of a resource to decide a filter on `members.value` or `groups.value`.

@@ -154,7 +154,10 @@ mod tests {
             (json!([group("a", &["b"]), group("b", &["a", "nobody"])]), vec!["!b", "a"]),
             (json!([{ "method": "DELETE", "path": "/Users/bulkId:a" }, group("a", &[])]), vec!["a", "0"]),
             // The data of a DELETE is not looked at.
-            (json!([{ "method": "DELETE", "path": "/Users/1", "data": ["bulkId:a"] }, group("a", &[])]), vec!["0", "a"]),
+            (
+                json!([{ "method": "DELETE", "path": "/Users/1", "data": ["bulkId:a"] }, group("a", &[])]),
+                vec!["0", "a"],
+            ),
         ];
         for (operations, expected) in cases {
             assert_eq!(steps(&operations), expected, "{operations}");
