@@ -108,3 +108,6 @@ fn check_known_sub_attributes(definition: &Attribute, label: &str, value: &Value
 fn unknown(label: &str) -> ScimError {
     ScimError::invalid_syntax(format!("No schema has the attribute '{label}', and this server keeps no unknown ones."))
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,8 +168,56 @@ mod tests {
                 "detail": "Attribute 'active' expects true or false; the request has the string \"yes\"."
             })
         );
-        assert_eq!(ScimError::new(500, "x").to_json().as_object().map(Object::len), Some(3));
+        let plain = ScimError::new(500, "x");
+        assert_eq!(plain.to_json(), json!({ "schemas": [ERROR_URI], "status": "500", "detail": "x" }));
+        assert_eq!(plain.to_string(), "500 x");
     }
 
-    use crate::protocol::Object;
+    #[test]
+    fn rfc7644_table_9_and_rfc9865_table_3() {
+        let cases = [
+            (ScimType::InvalidFilter, "invalidFilter"),
+            (ScimType::TooMany, "tooMany"),
+            (ScimType::Uniqueness, "uniqueness"),
+            (ScimType::Mutability, "mutability"),
+            (ScimType::InvalidSyntax, "invalidSyntax"),
+            (ScimType::InvalidPath, "invalidPath"),
+            (ScimType::NoTarget, "noTarget"),
+            (ScimType::InvalidValue, "invalidValue"),
+            (ScimType::InvalidVers, "invalidVers"),
+            (ScimType::Sensitive, "sensitive"),
+            (ScimType::InvalidCursor, "invalidCursor"),
+            (ScimType::ExpiredCursor, "expiredCursor"),
+            (ScimType::InvalidCount, "invalidCount"),
+        ];
+        for (scim_type, keyword) in cases {
+            let expected = json!({ "schemas": [ERROR_URI], "status": "400", "scimType": keyword, "detail": "x" });
+            assert_eq!(ScimError::bad_request(scim_type, "x").to_json(), expected);
+        }
+        for (error, status, scim_type, detail) in [
+            (ScimError::uniqueness("x"), 409, Some(ScimType::Uniqueness), "x"),
+            (ScimError::invalid_value("x"), 400, Some(ScimType::InvalidValue), "x"),
+            (ScimError::invalid_syntax("x"), 400, Some(ScimType::InvalidSyntax), "x"),
+            (ScimError::not_found("User", "7"), 404, None, "User '7' does not exist."),
+        ] {
+            assert_eq!(error, ScimError { status, scim_type, detail: detail.into() });
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_shown_when_it_is_short() {
+        let cases = [
+            (json!(null), "null"),
+            (json!(true), "the boolean true"),
+            (json!(1.5), "the number 1.5"),
+            (json!("é".repeat(40)), &format!("the string \"{}\"", "é".repeat(40))),
+            (json!("é".repeat(41)), "a string"),
+            (json!(["secret"]), "an array"),
+            (json!({ "a": "secret" }), "an object"),
+        ];
+        for (value, expected) in cases {
+            let detail = format!("Attribute 'a' expects b; the request has {expected}.");
+            assert_eq!(ScimError::wrong_type("a", "b", &value).detail, detail);
+        }
+    }
 }

@@ -266,6 +266,49 @@ mod tests {
     }
 
     #[test]
+    fn what_a_schema_calls_unique_is_indexed_and_the_names_of_groups_always_are() {
+        let mut schemas = Schemas::load(false).unwrap();
+        let badge = json!({ "id": "urn:example:2.0:User", "resourceType": "User", "attributes": [
+            { "name": "badge", "uniqueness": "server", "caseExact": true }, { "name": "colour" },
+        ] });
+        schemas.add("badge.json", &badge.to_string()).unwrap();
+        let user = schemas.of(ResourceType::User);
+        let expected = ["User.userName", "User.urn:example:2.0:User:badge", "User.externalId", "User.emails.value"];
+        assert_eq!(names(user), expected);
+        assert_eq!(names(schemas.of(ResourceType::Group)), ["Group.displayName", "Group.externalId"]);
+        let unique = Schemas::load(true).unwrap();
+        assert_eq!(names(unique.of(ResourceType::Group)), ["Group.displayName", "Group.externalId"]);
+
+        let text = "urn:example:2.0:User:badge eq \"A7\"";
+        let badge = IndexedValue { attribute: expected[1].into(), value: "A7".into(), is_unique: true };
+        let filter = filter::parse(text, user, &mut Quirks::default()).unwrap();
+        assert_eq!(lookup(user, &filter), Some(Lookup::Value(badge.clone())));
+        let resource = json!({ "urn:example:2.0:User": { "badge": "A7", "colour": "red" }, "badge": "B" });
+        assert_eq!(values(user, resource.as_object().unwrap()), [badge].into());
+    }
+
+    #[test]
+    fn the_group_whose_members_are_listed_is_that_of_a_filter_that_asks_for_nothing_else() {
+        let cases = [
+            (ResourceType::User, "groups.value eq \"g\"", Some("g")),
+            (ResourceType::User, "groups eq \"g\"", Some("g")),
+            (ResourceType::User, "groups[value eq \"g\"]", Some("g")),
+            (ResourceType::User, "groups[value eq \"g\" and type eq \"direct\"]", None),
+            (ResourceType::User, "groups.value eq \"g\" and active eq true", None),
+            (ResourceType::User, "groups.value ne \"g\"", None),
+            (ResourceType::User, "groups[type eq \"direct\"]", None),
+            (ResourceType::User, "groups.display eq \"g\"", None),
+            (ResourceType::User, "userName eq \"g\"", None),
+            (ResourceType::User, "id eq \"g\"", None),
+            (ResourceType::Group, "members.value eq \"g\"", None),
+        ];
+        for (resource_type, text, expected) in cases {
+            let (schema, filter) = parsed(resource_type, text);
+            assert_eq!(group_of_members(&schema, &filter), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn only_equality_with_an_id_can_be_decided_without_all_members() {
         let ids = |ids: &[&str]| Related::Ids(ids.iter().map(|&id| id.to_owned()).collect());
         let cases = [

@@ -217,3 +217,6 @@ pub fn represent(base_url: &str, meta: &Meta, kept: Object, related: Option<(&st
     );
     resource
 }
+
+#[cfg(test)]
+mod tests;

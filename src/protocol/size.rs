@@ -139,3 +139,54 @@ fn is_nested_at_most(value: &Value, levels: usize) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `x` with so many of them around it.
+    fn nested(levels: usize, around: fn(Value) -> Value) -> Value {
+        (0..levels).fold(json!("x"), |value, _| around(value))
+    }
+
+    #[test]
+    fn each_bound_is_held_and_no_more_than_it() {
+        let wide = |members: usize| (0..members).map(|at| (format!("x{at}"), json!(1))).collect::<Object>();
+        let many = |values: usize| json!(vec![1; values]);
+        // Of the JSON text {"x":"…"}, all but 8 bytes are the value.
+        let long = |bytes: usize| json!("y".repeat(bytes - 8));
+        let in_array = |value: Value| json!([value]);
+        let in_object = |value: Value| json!({ "y": value });
+        let cases = [
+            (json!({ "x": long(MAX_RESOURCE_BYTES) }), json!({ "x": long(MAX_RESOURCE_BYTES + 1) }), 413),
+            (json!(wide(MAX_ATTRIBUTES)), json!(wide(MAX_ATTRIBUTES + 1)), 413),
+            (json!({ "x": wide(MAX_ATTRIBUTES) }), json!({ "x": wide(MAX_ATTRIBUTES + 1) }), 413),
+            (json!({ "x": [wide(MAX_ATTRIBUTES)] }), json!({ "x": [wide(MAX_ATTRIBUTES + 1)] }), 413),
+            (json!({ "x": many(MAX_VALUES) }), json!({ "x": many(MAX_VALUES + 1) }), 413),
+            (json!({ "x": { "y": many(MAX_VALUES) } }), json!({ "x": { "y": many(MAX_VALUES + 1) } }), 413),
+            (json!({ "x": [many(MAX_VALUES)] }), json!({ "x": [many(MAX_VALUES + 1)] }), 413),
+            (
+                json!({ "x": nested(MAX_RESOURCE_DEPTH, in_array) }),
+                json!({ "x": nested(MAX_RESOURCE_DEPTH + 1, in_array) }),
+                400,
+            ),
+            (
+                json!({ "x": nested(MAX_RESOURCE_DEPTH, in_object) }),
+                json!({ "x": nested(MAX_RESOURCE_DEPTH + 1, in_object) }),
+                400,
+            ),
+        ];
+        for (at, (most, more, status)) in cases.into_iter().enumerate() {
+            assert_eq!(check("User", most.as_object().unwrap()), Ok(()), "{at}");
+            assert_eq!(check("User", more.as_object().unwrap()).unwrap_err().status, status, "{at}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_json_text() {
+        for value in [json!(null), json!({ "é": ["\"", 1.5, {}], "x": "\u{1}" }), json!([[], "🙂"])] {
+            assert_eq!(json_bytes(&value), value.to_string().len(), "{value}");
+        }
+    }
+}

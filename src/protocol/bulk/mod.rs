@@ -209,3 +209,6 @@ pub fn response(operations: Vec<Value>) -> Object {
     body.insert("Operations".into(), operations.into());
     body
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,6 +148,8 @@ mod tests {
             (json!([group("b", &["a"]), group("a", &[])]), vec!["a", "b"]),
             (json!([group("a", &["b"]), group("b", &["a"])]), vec!["b-a", "a", "+b"]),
             (json!([group("a", &["b", "c"]), group("b", &["c"]), group("c", &["a"])]), vec!["c-a", "b", "a", "+c"]),
+            // Linked when all that it waits for are there.
+            (json!([group("a", &["b"]), group("b", &["c"]), group("c", &["a", "b"])]), vec!["c-a-b", "b", "a", "+c"]),
             (json!([group("a", &["nobody"]), group("b", &[])]), vec!["!a", "b"]),
             (json!([group("a", &["a"])]), vec!["!a"]),
             // What is refused is not linked later.

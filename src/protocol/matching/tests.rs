@@ -15,6 +15,14 @@ fn schema() -> ResourceSchema {
     add(&mut schema.core.attributes, "score", Type::Decimal, false);
     add(&mut schema.core.attributes, "lastLogin", Type::DateTime, false);
     add(&mut schema.core.attributes, "tags", Type::String, true);
+    schema.core.attributes.push(Attribute {
+        name: "codes".into(),
+        multi_valued: true,
+        case_exact: true,
+        ..plain.clone()
+    });
+    let emails = schema.core.attributes.iter_mut().find(|attribute| attribute.name == "emails").unwrap();
+    add(&mut emails.sub_attributes, "verified", Type::Boolean, false);
     schema
 }
 
@@ -33,6 +41,7 @@ fn ann() -> Value {
         "score": 1.5,
         "lastLogin": "2026-01-31T10:00:00.5+01:00",
         "tags": ["Red", "Green"],
+        "codes": ["A"],
         "emails": [
             { "value": "ann@work.com", "type": "work", "primary": true },
             { "value": "ann@home.org", "type": "home" },
@@ -42,6 +51,7 @@ fn ann() -> Value {
         ENTERPRISE_URI: { "department": "Sales", "manager": { "value": "M1", "displayName": "Max" } },
         "urn:example:2.0:User": {
             "badge": "007", "size": 44, "big": 9007199254740993_i64, "fit": false, "cars": [{ "colour": "Red" }],
+            "when": "2026-01-31T09:00:00Z",
         },
         "meta": { "resourceType": "User", "created": "2026-01-31T09:00:00Z" },
     })
@@ -165,6 +175,7 @@ fn rfc7644_section_3_4_2_2_one_of_many_values_is_enough() {
         ("emails.type ne \"work\"", true),
         ("not (emails.type eq \"work\")", false),
         ("emails[not (type eq \"work\")]", true),
+        ("emails[not (type pr)]", false),
         ("emails[primary ne true]", true),
         ("emails[type eq \"home\" and primary eq false]", true),
         ("emails[type eq \"work\" and primary eq false]", false),
@@ -174,6 +185,10 @@ fn rfc7644_section_3_4_2_2_one_of_many_values_is_enough() {
         ("emails[type eq \"home\" and primary pr]", false),
         ("tags eq \"green\"", true),
         ("tags[value sw \"r\"]", true),
+        ("codes[value eq \"A\"]", true),
+        ("codes[value eq \"a\"]", false),
+        ("emails[verified eq false]", false),
+        ("emails.verified eq false", false),
         ("tags eq \"blue\"", false),
         ("schemas eq \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\"", true),
         ("urn:example:2.0:User:cars[colour eq \"red\"]", true),
@@ -216,6 +231,10 @@ fn attributes_of_extensions_known_and_unknown() {
         ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.displayName sw \"m\"", true),
         ("urn:example:2.0:User:badge eq \"007\"", true),
         ("URN:EXAMPLE:2.0:USER:BADGE eq \"007\"", true),
+        ("urn:example:2.0:User:badge.value eq \"007\"", true),
+        ("urn:example:2.0:User:badge.part eq \"007\"", false),
+        ("urn:example:2.0:User:cars[sold eq false]", false),
+        ("urn:example:2.0:User:when eq \"2026-01-31T10:00:00+01:00\"", false),
         ("urn:example:2.0:User:nothing pr", false),
         ("urn:example:2.0:User:nothing ne 1", true),
         ("urn:other:2.0:User:badge pr", false),

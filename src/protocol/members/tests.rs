@@ -217,6 +217,7 @@ fn the_type_of_a_member_comes_from_type_or_else_from_ref() {
         (json!({ "value": "1", "$ref": "https://x/scim/v2/Groups/1" }), Some(ResourceType::Group)),
         (json!({ "value": "1", "$ref": "../Users/1", "type": "direct" }), Some(ResourceType::User)),
         (json!({ "value": "1", "$ref": "1", "type": "" }), None),
+        (json!({ "value": "1", "$ref": "../Groups/1", "type": "direct" }), Some(ResourceType::Group)),
     ];
     for (element, expected) in cases {
         let mut group = json!({ "displayName": "Team", "members": [element] }).as_object().unwrap().clone();

@@ -1,5 +1,6 @@
 mod idp;
 mod refused;
+mod unknown;
 
 use super::*;
 use crate::protocol::schema::{ENTERPRISE_URI, ResourceType, Schemas, USER_URI};
@@ -216,6 +217,10 @@ fn every_operation_on_every_form_of_path() {
             json!([{ "op": "remove", "path": "emails.type" }]),
             json!({ "emails": [{ "value": "w@x", "primary": true }, { "value": "h@x" }] }),
         ),
+        (
+            json!([{ "op": "remove", "path": "emails.type", "value": "work" }]),
+            json!({ "emails": [{ "value": "w@x", "primary": true }, { "value": "h@x" }] }),
+        ),
         (json!([{ "op": "remove", "path": "emails[type eq \"work\"]" }]), json!({ "emails": [home] })),
         (json!([{ "op": "remove", "path": "emails[type pr]" }]), json!({ "emails": null })),
         (json!([{ "op": "remove", "path": "emails[type eq \"fax\"]" }]), json!({})),
@@ -343,6 +348,10 @@ fn rfc7644_section_3_5_2_a_new_primary_takes_the_place_of_the_old_one() {
         (
             json!([{ "op": "add", "value": { "emails": [other] } }]),
             json!({ "emails": [work, { "value": "h@x", "type": "home" }, other] }),
+        ),
+        (
+            json!([{ "op": "add", "path": "emails", "value": [{ "value": "n@x" }, other] }]),
+            json!({ "emails": [work, { "value": "h@x", "type": "home" }, { "value": "n@x" }, other] }),
         ),
         (json!([{ "op": "replace", "path": "emails", "value": [other] }]), json!({ "emails": [other] })),
         (

@@ -1,6 +1,7 @@
 //! Requests that are not applied.
 
 use super::*;
+use crate::protocol::filter::Filter;
 use crate::protocol::path::MAX_PATH_BYTES;
 
 #[test]
@@ -68,6 +69,8 @@ fn a_request_that_fails_says_why_and_changes_nothing() {
             InvalidValue,
             "'title' expects a string; the request has the number 7",
         ),
+        (json!({ "op": "replace", "path": "name.givenName", "value": 7 }), InvalidValue, "'name.givenName' expects"),
+        (json!({ "op": "replace", "path": "emails.value", "value": 7 }), InvalidValue, "'emails.value' expects"),
         (json!({ "op": "replace", "path": "active", "value": "yes" }), InvalidValue, "'active' expects true or false"),
         (json!({ "op": "remove", "path": "active" }), Mutability, "'active' is required"),
         (json!({ "op": "replace", "path": "userName", "value": null }), InvalidValue, "'userName' is required"),
@@ -156,6 +159,39 @@ fn operations_end_at_max_operations_and_paths_at_max_path_bytes() {
         let error = patched(&ann(), &json!([operation])).0.unwrap_err();
         assert_eq!(error.scim_type, Some(ScimType::InvalidPath));
         assert!(error.detail.contains("at most 4096 bytes"));
+    }
+}
+
+#[test]
+fn value_filters_end_at_max_compared_bytes() {
+    let schemas = Schemas::load(true).unwrap();
+    let schema = schemas.of(ResourceType::User);
+    for uri in [None, Some("urn:example:2.0:User")] {
+        let path = AttributePath { extension: uri.map(str::to_owned), ..AttributePath::core("roles") };
+        // What is compared stops at the first term; all of them are counted.
+        let absent = Filter::Present(AttributePath::sub_attribute_alone("absent"));
+        let remove = |terms: usize| Operation {
+            op: Op::Remove,
+            target: Target::Value {
+                path: path.clone(),
+                filter: Filter::And(vec![absent.clone(); terms]),
+                sub_attribute: None,
+            },
+            value: None,
+        };
+        let bytes = crate::protocol::size::MAX_RESOURCE_BYTES / 2;
+        let roles = json!([{ "value": "x".repeat(bytes - "[{\"value\":\"\"}]".len()) }]);
+        let mut user = bare();
+        match uri {
+            None => user["roles"] = roles,
+            Some(uri) => user[uri] = json!({ "roles": roles }),
+        }
+        let done = |operations: &[Operation]| {
+            apply(schema, user.as_object().unwrap(), operations, &mut Quirks::default()).map(drop)
+        };
+        let twice = [remove(MAX_OPERATIONS), remove(MAX_OPERATIONS)];
+        assert_eq!(done(&twice), Ok(()), "{uri:?}");
+        assert_eq!(done(&[&twice[..], &[remove(1)]].concat()).unwrap_err().status, 413, "{uri:?}");
     }
 }
 
