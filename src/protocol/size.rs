@@ -189,4 +189,18 @@ mod tests {
             assert_eq!(json_bytes(&value), value.to_string().len(), "{value}");
         }
     }
+
+    #[test]
+    fn the_quick_count_is_never_less() {
+        let scalars = [json!(null), json!(false), json!(i64::MIN), json!(-1.797_693_134_862_315_7e308), json!(5e-324)];
+        let texts = ["", "a", "\u{1}", "\u{1f}\u{7f}", "\"\\", "é🙂"].map(|text| json!(text));
+        for value in scalars.into_iter().chain(texts) {
+            for around in
+                [json!(value), json!([value, value]), json!([[], {}]), json!({ "": value, "x": [{ "": value }] })]
+            {
+                // With the comma that may follow.
+                assert!(most_json_bytes(&around) > json_bytes(&around), "{around}");
+            }
+        }
+    }
 }
