@@ -122,6 +122,29 @@ fn rfc7644_section_3_4_2_2_not_binds_before_and_and_before_or() {
 }
 
 #[test]
+fn what_a_filter_names_how_many_comparisons_it_makes_and_how_it_is_written() {
+    let schema = user();
+    // The filter as it is written, its comparisons, and the attributes outside value filters.
+    let cases = [
+        ("title pr", 1, &["title"][..]),
+        ("userName eq \"ann \\\"x\\\"\"", 1, &["userName"]),
+        ("not (title pr)", 1, &["title"]),
+        ("title pr and (active eq true or displayName eq null)", 3, &["title", "active", "displayName"]),
+        ("(title pr and active pr) or (not (title pr) and locale sw \"e\")", 4, &["title", "active", "locale"]),
+        ("emails[type eq \"work\" and not (value co \"@\")]", 2, &["emails"]),
+    ];
+    for (text, terms, names) in cases {
+        let (result, _) = parsed(text, &schema);
+        let filter = result.unwrap();
+        assert_eq!(filter.to_string(), text);
+        assert_eq!(filter.terms(), terms, "{text}");
+        for name in ["userName", "title", "active", "displayName", "locale", "emails", "type", "value"] {
+            assert_eq!(filter.names(&|path| path.is_core(name)), names.contains(&name), "{text}: {name}");
+        }
+    }
+}
+
+#[test]
 fn names_values_and_operators_in_every_form_of_the_grammar() {
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     let schema = user();
