@@ -159,6 +159,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_is_of_the_version_it_names_wherever_it_stands() {
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let http = read(include_str!("../events/users-patch.json"));
+        let mut last = http.clone();
+        let version = last.as_object_mut().unwrap().shift_remove("version").unwrap();
+        last["version"] = version;
+        let mut rest = read(include_str!("../events/users-create-rest.json"));
+        rest["body"] = r#"{"version":"2.0","#.into();
+        let mut named = rest.clone();
+        named.as_object_mut().unwrap().shift_insert(0, "version".into(), "1.0".into());
+        assert!(http.to_string().starts_with(r#"{"version":"2.0","#));
+        // The event, and whether it is of payload 2.0.
+        let cases = [
+            (http.to_string(), true),
+            (format!("{http:#}"), true),
+            (last.to_string(), true),
+            (rest.to_string(), false),
+            (named.to_string(), false),
+        ];
+        for (text, is_2) in cases {
+            let Event(read) = serde_json::from_str(&text).unwrap();
+            assert_eq!(matches!(read, LambdaRequest::ApiGatewayV2(_)), is_2, "{text}");
+            assert_eq!(matches!(read, LambdaRequest::ApiGatewayV1(_)), !is_2, "{text}");
+        }
+    }
+
+    #[test]
     fn a_raw_quote_and_a_space_are_escaped_and_an_escape_is_left_alone() {
         assert_eq!(escaped("filter=externalId+eq+\"é x\"&a=%22", b""), "filter=externalId+eq+%22%C3%A9%20x%22&a=%22");
         assert_eq!(escaped("/Users/a?b#c%3F", b"?"), "/Users/a%3Fb%23c%3F");
