@@ -3,7 +3,7 @@
 use super::engine::{self, Engine};
 use crate::config::Table;
 use crate::store::Store;
-use crate::store::connect::connect;
+use crate::store::connect::{connect, connect_to_embedded};
 use crate::store::setup::SetupError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,10 +75,12 @@ impl OpenTable {
                 (Some(engine), format!("{} (embedded engine)", folder.join(engine::FILE).display()))
             }
         };
-        if let Some(engine) = &engine {
+        let store = if let Some(engine) = &engine {
             table.endpoint = Some(engine.endpoint().to_owned());
-        }
-        let store = connect(&table).await;
+            connect_to_embedded(&table).await
+        } else {
+            connect(&table).await
+        };
         let endpoint = table.endpoint.unwrap_or_default();
         let unusable = |reason| TableError::Endpoint { endpoint: endpoint.clone(), reason };
         if may_make {

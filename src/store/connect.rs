@@ -6,7 +6,7 @@ use crate::config::Table;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, Region};
+use aws_sdk_dynamodb::config::{Credentials, Region, SharedHttpClient};
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
@@ -19,10 +19,23 @@ pub const TTL_ATTRIBUTE: &str = "expiresAt";
 
 /// Connects to the table that the configuration names. No call is made.
 pub async fn connect(table: &Table) -> Store {
-    // rustls on ring; a plain http endpoint goes through the same client.
-    let http_client = aws_smithy_http_client::Builder::new()
+    connect_through(table, https()).await
+}
+
+/// Connects to the table on the embedded engine, which is in this process.
+#[cfg(feature = "local")]
+pub async fn connect_to_embedded(table: &Table) -> Store {
+    connect_through(table, super::once::once(https())).await
+}
+
+/// rustls on ring; a plain http endpoint goes through the same client.
+fn https() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
+        .build_https()
+}
+
+async fn connect_through(table: &Table, http_client: SharedHttpClient) -> Store {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(5))

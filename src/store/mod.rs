@@ -4,7 +4,7 @@
 //!
 //! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write, [`log`] what was changed,
 //! `redo` the changes that no transaction holds, `related` who is a member of what, [`setup`] whether the table can be
-//! used, and [`verify`] what must hold of all of it.
+//! used, and [`verify`] what must hold of all of it. `once` is for the embedded engine alone.
 
 pub mod breaker;
 pub mod calls;
@@ -14,6 +14,8 @@ pub mod items;
 pub mod keys;
 pub mod log;
 pub mod meter;
+#[cfg(feature = "local")]
+mod once;
 pub mod reads;
 pub(crate) mod redo;
 pub(crate) mod related;

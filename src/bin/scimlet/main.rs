@@ -29,6 +29,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A SCIM 2.0 service provider over one DynamoDB table.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
