@@ -31,12 +31,10 @@ pub struct Row {
 
 impl Cost {
     /// The median count, and the least time: what else the machine does only adds to it.
-    pub fn new(mut counts: Vec<u64>, mut times: Vec<u64>) -> Self {
+    pub fn new(mut counts: Vec<u64>, nanoseconds: u64) -> Self {
         counts.sort_unstable();
-        times.sort_unstable();
         let (least, most) = (counts[0] as f64, counts[counts.len() - 1] as f64);
-        let (instructions, nanoseconds) = (counts[counts.len() / 2], times[0]);
-        Self { instructions, spread: (most - least) / least, nanoseconds }
+        Self { instructions: counts[counts.len() / 2], spread: (most - least) / least, nanoseconds }
     }
 
     /// What this has more than `other`.
