@@ -5,7 +5,7 @@ use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
 use super::redo::Staging;
-use super::write::{Deletion, Retry, changed, created};
+use super::write::{Attempts, Deletion, Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::change as rules;
@@ -211,12 +211,12 @@ impl Service {
         next: impl Fn(&Self, &mut Caller, &Object) -> Result<Object, ServiceError>,
     ) -> Result<Changed, ServiceError> {
         let store = self.store(caller);
-        let mut staging = Staging::default();
+        let mut attempts = Attempts::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         let changed = loop {
             let attempt = async {
-                let read = self.read_for(&store, id, edits, staging.is_needed, caller.deadline).await?;
+                let read = self.read_for(&store, id, edits, attempts.staging.is_needed, caller.deadline).await?;
                 preconditions.check(&read.group.meta)?;
                 let kept = next(self, caller, &read.group.kept)?;
                 read.plan.check(caller)?;
@@ -226,16 +226,34 @@ impl Service {
                     self.admit(&store, caller, &mut loss, Lost::memberships(removed.len() as u64)).await?;
                 }
                 let is_conditional = preconditions.is_conditional();
-                self.write_group(&store, caller, operation, read, kept, is_conditional, &mut staging).await
+                self.write_group(&store, caller, operation, read, kept, is_conditional, &mut attempts).await
             };
-            match retry.settled(attempt.await).await {
+            let attempt = match attempt.await {
+                Err(error) => self.explained(&store, id, error, &attempts).await,
+                done => done,
+            };
+            match retry.settled(attempt).await {
                 Ok(None) => {}
                 Ok(Some(done)) => break Ok(done),
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, staging).await;
+        self.end_redo(&store, caller, attempts.staging).await;
         changed
+    }
+
+    /// The error, unless an attempt was carried out that seemed to be overtaken.
+    async fn explained(
+        &self,
+        store: &TenantStore,
+        id: &str,
+        error: AttemptError,
+        attempts: &Attempts,
+    ) -> Result<Changed, AttemptError> {
+        if !attempts.explain(store, &error).await? {
+            return Err(error);
+        }
+        Ok(Changed { group: self.existing(store, GROUP, id).await?, members: None, exact: false })
     }
 
     /// One attempt at a change that is decided.
@@ -248,7 +266,7 @@ impl Service {
         read: Read,
         kept: Object,
         is_conditional: bool,
-        staging: &mut Staging,
+        attempts: &mut Attempts,
     ) -> Result<Changed, AttemptError> {
         let Read { group: before, plan, members, is_of_version } = read;
         let schema = self.schema(GROUP);
@@ -294,10 +312,11 @@ impl Service {
                 return Err(AttemptError::Moved);
             }
             if !is_of_version {
-                staging.is_needed = true;
+                attempts.staging.is_needed = true;
                 return Err(AttemptError::Moved);
             }
-            let redo = self.stage_members(store, staging, &id, &plan.changes, &at, caller.deadline).await?;
+            let redo =
+                self.stage_members(store, &mut attempts.staging, &id, &plan.changes, &at, caller.deadline).await?;
             after.marks.intent = Some(redo.id.clone());
             transaction = store.transaction();
             transaction.log(&record);
@@ -305,7 +324,7 @@ impl Service {
             transaction.commit_redo(&redo, &at);
             exact = true;
         }
-        transaction.commit().await?;
+        attempts.noted(store, &record, transaction.commit().await)?;
         Ok(Changed { group: after, members, exact })
     }
 

@@ -6,7 +6,7 @@ use super::error::AttemptError;
 use super::guards::is_active;
 use super::membership::MAX_MEMBER_CHANGES;
 use super::restore::MEMBERS_OMITTED;
-use super::write::{Deletion, Retry, changed, created, now};
+use super::write::{Attempts, Deletion, Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
 use crate::protocol::index;
@@ -151,6 +151,7 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         let schema = self.schema(USER);
         let store = self.store(caller);
+        let mut attempts = Attempts::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         loop {
@@ -183,10 +184,15 @@ impl Service {
                 transaction.log(&record);
                 let (written, groups) =
                     futures_util::future::join(transaction.commit(), self.groups_of(&store, &before, projection)).await;
-                written?;
+                attempts.noted(&store, &record, written)?;
                 Ok(self.user_answer(caller, after, &groups?, projection))
             }
             .await;
+            if let Err(error) = &attempt
+                && attempts.explain(&store, error).await?
+            {
+                return self.get_user(caller, id, projection).await;
+            }
             if let Some(done) = retry.settled(attempt).await? {
                 return Ok(done);
             }

@@ -9,7 +9,9 @@ use crate::protocol::error::ScimError;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use crate::store::items::Marks;
-use crate::store::{Stored, TenantStore};
+use crate::store::keys::Key;
+use crate::store::log::Change;
+use crate::store::{CommitError, Stored, TenantStore};
 use std::time::{Duration, Instant};
 
 /// Longest pause between two attempts.
@@ -45,6 +47,39 @@ impl Retry {
         }
         tokio::time::sleep(pause).await;
         Ok(None)
+    }
+}
+
+/// The attempts of one change.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// What they have staged.
+    pub(super) staging: Staging,
+    /// Change records of those that were overtaken.
+    overtaken: Vec<Key>,
+}
+
+impl Attempts {
+    /// The outcome of an attempt to write a change.
+    pub(super) fn noted(
+        &mut self,
+        store: &TenantStore,
+        record: &Change,
+        written: Result<(), CommitError>,
+    ) -> Result<(), AttemptError> {
+        let written = written.map_err(AttemptError::from);
+        if matches!(written, Err(AttemptError::Moved)) {
+            self.overtaken.push(store.key_of_change(record));
+        }
+        written
+    }
+
+    /// Whether an error only says that the change is there: an attempt that seemed to be overtaken has arrived later.
+    pub(super) async fn explain(&self, store: &TenantStore, error: &AttemptError) -> Result<bool, ServiceError> {
+        match error {
+            AttemptError::Final(ServiceError::Scim(_)) => Ok(store.has_happened(&self.overtaken).await?),
+            _ => Ok(false),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use futures_util::future::try_join_all;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::ops::ControlFlow;
@@ -143,8 +144,19 @@ impl TenantStore {
         self.batch_write(items, &[]).await
     }
 
-    fn key_of_change(&self, change: &Change) -> Key {
+    /// The key of its record.
+    pub(crate) fn key_of_change(&self, change: &Change) -> Key {
         self.keys.change(change.at.get(..10).unwrap_or_default(), &change.id)
+    }
+
+    /// Whether one of these changes has happened: its record is written with it.
+    ///
+    /// # Errors
+    ///
+    /// What the table said.
+    pub(crate) async fn has_happened(&self, records: &[Key]) -> Result<bool, StoreError> {
+        let read = try_join_all(records.iter().map(|key| self.get_item(key))).await?;
+        Ok(read.iter().any(Option::is_some))
     }
 
     /// The records of one day in UTC, `yyyy-mm-dd`, in order of time, from the one with the id `from` on.
@@ -230,7 +242,7 @@ impl TenantStore {
                 let one = Range { limit: Some(1), ..Range::default() };
                 Ok::<_, StoreError>(!self.query(&self.keys.changes(day), &one).await?.is_empty())
             });
-            let found = futures_util::future::try_join_all(looks).await?;
+            let found = try_join_all(looks).await?;
             if let Some(position) = found.into_iter().position(|is_there| is_there) {
                 return Ok(some.get(position).cloned());
             }

@@ -28,7 +28,7 @@ pub const OTHER_TOKEN: &str = "token-of-okta";
 /// A token of the tenant `acme`.
 pub const ACME_TOKEN: &str = "token-of-acme";
 
-const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// What the SDK gives a process for retries.
 const RETRY_TOKENS: usize = 500;

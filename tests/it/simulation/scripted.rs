@@ -2,7 +2,7 @@
 
 use super::engine::{Call, Engine, Wire, http_client};
 use crate::administration::records;
-use crate::harness::{App, TOKEN};
+use crate::harness::{App, PATCH_OP, TOKEN};
 use crate::verify::is_clean_but_for_leftovers;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -190,6 +190,42 @@ async fn a_creation_that_arrives_late_is_answered_as_one() {
         assert_eq!(app.get(endpoint).await.expect(200).ids(), [id], "{endpoint}");
     }
     assert_eq!(records(&app, "default").await.len(), 2);
+    is_clean_but_for_leftovers(&app, "after both").await;
+}
+
+/// The version that the next attempt finds is its own doing. Somebody else's is refused, after an attempt too.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_arrives_late_is_answered_as_done() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let (user, group) = (app.user("ann@example.com").await, app.group("Team", &[]).await);
+    for (path, name) in [(format!("/Users/{user}"), "title"), (format!("/Groups/{group}"), "displayName")] {
+        let replace = |value: &str| json!([{ "op": "replace", "path": name, "value": value }]);
+        let conditional = async |app: &App, value: &str| {
+            let version = app.get(&path).await.expect(200).headers["etag"].to_str().unwrap().to_owned();
+            let body = json!({ "schemas": [PATCH_OP], "Operations": replace(value) }).to_string();
+            let headers = [("content-type", "application/scim+json"), ("if-match", version.as_str())];
+            app.send("PATCH", &path, &headers, Some(body.into_bytes())).await
+        };
+        let before = records(&app, "default").await.len();
+        let answer = conditional(&late(&app, &engine), "Late").await;
+        assert!(matches!(answer.status, 200 | 204), "{path}: {} {}", answer.status, answer.text);
+        assert_eq!(app.get(&path).await.expect(200).body[name], "Late", "{path}");
+        assert_eq!(records(&app, "default").await.len(), before + 1, "{path}");
+
+        let writes = Arc::new(AtomicUsize::new(0));
+        let overtaken = scripted(&app, &engine, move |_, operation, _| match operation {
+            "TransactWriteItems" if writes.fetch_add(1, Ordering::Relaxed) == 0 => Step::Refused(400, CONFLICT),
+            _ => Step::Answered,
+        });
+        let (refused, _) = tokio::join!(conditional(&overtaken, "Mine"), async {
+            tokio::time::sleep(Duration::from_micros(1)).await;
+            app.operations(&path, replace("Theirs")).await
+        });
+        refused.is_error(412, None);
+        assert_eq!(app.get(&path).await.expect(200).body[name], "Theirs", "{path}");
+        assert_eq!(records(&app, "default").await.len(), before + 2, "{path}");
+    }
     is_clean_but_for_leftovers(&app, "after both").await;
 }
 
