@@ -3,46 +3,135 @@
 use crate::http::{EndsAt, RequestId};
 use axum::Router;
 use axum::http::header::{CONTENT_LENGTH, HOST};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::method::InvalidMethod;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::{Service as _, ServiceBuilder};
 use lambda_http::{Adapter, LambdaEvent};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::mem::take;
 
 /// An event of either payload version.
 #[derive(Debug)]
-pub struct Event(LambdaRequest);
-
-/// What tells them apart: an HTTP API writes `2.0`, a REST API nothing.
-#[derive(Deserialize)]
-struct Version<'a> {
-    #[serde(borrow, default)]
-    version: Option<Cow<'a, str>>,
+pub struct Event {
+    head: Head,
+    /// Method and body.
+    rest: LambdaRequest,
 }
 
-impl<'a> Version<'a> {
-    fn of(event: &'a str) -> Option<Cow<'a, str>> {
-        serde_json::from_str::<Self>(event).ok()?.version
-    }
+/// What of an event makes a request. Fields of both versions: `lambda_http` would try one and then the other, reads what
+/// nobody asks for, and refuses the whole event for a header with a letter beyond ASCII.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    /// An HTTP API writes `2.0`, a REST API nothing.
+    version: Option<String>,
+    http_method: Option<String>,
+    path: Option<String>,
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    query_string_parameters: Option<BTreeMap<String, Option<String>>>,
+    multi_value_query_string_parameters: Option<BTreeMap<String, Option<Vec<String>>>>,
+    headers: Option<BTreeMap<String, Option<String>>>,
+    multi_value_headers: Option<BTreeMap<String, Option<Vec<String>>>>,
+    request_context: Option<RequestContext>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext {
+    domain_name: Option<String>,
+    path: Option<String>,
+    http: Option<Http>,
+}
+
+#[derive(Deserialize)]
+struct Http {
+    method: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Event {
-    /// `lambda_http` reads every event as payload 1.0 first, which costs as much as the right one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(deserializer)?;
-        // An HTTP API writes its version first: what follows is then read once.
-        let is_2 = text.get().starts_with(r#"{"version":"2.0","#) || Version::of(text.get()).as_deref() == Some("2.0");
-        let read = if is_2 {
-            serde_json::from_str(text.get()).map(LambdaRequest::ApiGatewayV2)
-        } else {
-            serde_json::from_str(text.get())
+        Sent::deserialize(deserializer)?.event().map_err(D::Error::custom)
+    }
+}
+
+impl Sent {
+    fn event(self) -> Result<Event, InvalidMethod> {
+        let (body, is_base64_encoded) = text_of(self.body, self.is_base64_encoded.unwrap_or_default());
+        let context = self.request_context.unwrap_or_default();
+        let one = self.headers.unwrap_or_default();
+        let one = one.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        if self.version.as_deref() == Some("2.0") {
+            let (path, query) = (self.raw_path.unwrap_or_default(), self.raw_query_string.unwrap_or_default());
+            let mut rest = ApiGatewayV2httpRequest::default();
+            rest.request_context.http.method = method(context.http.and_then(|http| http.method).as_deref())?;
+            (rest.body, rest.is_base64_encoded) = (body, is_base64_encoded);
+            let head = Head::new(&path, &query, headers(one, []), context.domain_name);
+            return Ok(Event { head, rest: LambdaRequest::ApiGatewayV2(rest) });
+        }
+        // The path with the stage or the base path before it. SAM's local API writes the route here instead.
+        let sent = context.path.filter(|path| !path.contains('{'));
+        let path = sent.or(self.path).unwrap_or_default();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        match self.multi_value_query_string_parameters.filter(|all| !all.is_empty()) {
+            Some(all) => query.extend_pairs(each(all)),
+            None => query.extend_pairs(
+                self.query_string_parameters.iter().flatten().filter_map(|(name, last)| Some((name, last.as_ref()?))),
+            ),
         };
-        read.map(Self).map_err(D::Error::custom)
+        let all = self.multi_value_headers.unwrap_or_default();
+        let mut rest = ApiGatewayProxyRequest::default();
+        rest.http_method = method(self.http_method.as_deref())?;
+        (rest.body, rest.is_base64_encoded) = (body, is_base64_encoded);
+        let head = Head::new(&path, &query.finish(), headers(one, each(all)), context.domain_name);
+        Ok(Event { head, rest: LambdaRequest::ApiGatewayV1(rest) })
+    }
+}
+
+fn method(name: Option<&str>) -> Result<Method, InvalidMethod> {
+    name.filter(|name| !name.is_empty()).map_or(Ok(Method::GET), str::parse)
+}
+
+/// Each value with its name.
+fn each(all: BTreeMap<String, Option<Vec<String>>>) -> impl Iterator<Item = (String, String)> {
+    all.into_iter().flat_map(|(name, values)| values.into_iter().flatten().map(move |value| (name.clone(), value)))
+}
+
+/// `all`, and of `one` what is not among them. What no header can hold is left out.
+fn headers(one: impl Iterator<Item = (String, String)>, all: impl IntoIterator<Item = (String, String)>) -> HeaderMap {
+    let read = |(name, value): (String, String)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in all.into_iter().filter_map(read) {
+        headers.append(name, value);
+    }
+    for (name, value) in one.filter_map(read) {
+        headers.entry(name).or_insert(value);
+    }
+    headers
+}
+
+/// The body, decoded if it is a text, and whether it is still encoded. What says that it is and is not stays as it is:
+/// `lambda_http` would panic.
+fn text_of(body: Option<String>, is_encoded: bool) -> (Option<String>, bool) {
+    let encoded = match body {
+        Some(encoded) if is_encoded => encoded,
+        body => return (body, false),
+    };
+    match STANDARD.decode(&encoded).map(String::from_utf8) {
+        Ok(Ok(text)) => (Some(text), false),
+        Ok(Err(_binary)) => (Some(encoded), true),
+        Err(_) => (Some(encoded), false),
     }
 }
 
@@ -55,11 +144,10 @@ pub async fn answer(
     router: Router,
     event: LambdaEvent<Event>,
 ) -> Result<impl serde::Serialize + Send + 'static, Infallible> {
-    let LambdaEvent { payload: Event(mut payload), context } = event;
+    let LambdaEvent { payload: Event { mut head, rest }, context } = event;
     let id = RequestId(context.request_id.clone());
     // Where nobody says, as in a test of a console, there is none.
     let ends_at = (context.deadline > 0).then_some(EndsAt(context.deadline));
-    let mut head = Head::take_from(&mut payload);
     let service = ServiceBuilder::new()
         .map_request(move |mut request: lambda_http::Request| {
             let Head { uri, headers } = take(&mut head);
@@ -77,7 +165,7 @@ pub async fn answer(
             response
         })
         .service(router);
-    Adapter::from(service).call(LambdaEvent::new(payload, context)).await
+    Adapter::from(service).call(LambdaEvent::new(rest, context)).await
 }
 
 /// Path, query and headers as the client wrote them.
@@ -92,38 +180,6 @@ struct Head {
 }
 
 impl Head {
-    fn take_from(event: &mut LambdaRequest) -> Self {
-        match event {
-            LambdaRequest::ApiGatewayV1(event) => {
-                let context = &mut event.request_context;
-                context.stage = None;
-                // The path with the stage or the base path before it. SAM's local API writes the route here instead.
-                let sent = context.path.take().filter(|path| !path.contains('{'));
-                let (path, domain) = (event.path.take(), context.domain_name.take());
-                let mut headers = take(&mut event.multi_value_headers);
-                for (name, value) in &take(&mut event.headers) {
-                    if !headers.contains_key(name) {
-                        headers.insert(name, value.clone());
-                    }
-                }
-                let all = take(&mut event.multi_value_query_string_parameters);
-                let last = take(&mut event.query_string_parameters);
-                let query = if all.is_empty() { last } else { all }.to_query_string();
-                Self::new(&sent.or(path).unwrap_or_default(), &query, headers, domain)
-            }
-            LambdaRequest::ApiGatewayV2(event) => {
-                let context = &mut event.request_context;
-                // The raw path of an HTTP API holds the stage, if it has a name.
-                context.stage = None;
-                let (path, query) = (event.raw_path.take(), event.raw_query_string.take());
-                let headers = take(&mut event.headers);
-                Self::new(&path.unwrap_or_default(), &query.unwrap_or_default(), headers, context.domain_name.take())
-            }
-            // No other event is compiled in.
-            _ => Self::default(),
-        }
-    }
-
     /// API Gateway adds `Host` and `X-Forwarded-Proto` to a client's request, but not to a test from its console.
     fn new(path: &str, query: &str, mut headers: HeaderMap, domain: Option<String>) -> Self {
         let domain = domain.and_then(|domain| HeaderValue::try_from(domain).ok());
@@ -157,6 +213,7 @@ fn escaped(text: &str, more: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn an_event_is_of_the_version_it_names_wherever_it_stands() {
@@ -179,9 +236,50 @@ mod tests {
             (named.to_string(), false),
         ];
         for (text, is_2) in cases {
-            let Event(read) = serde_json::from_str(&text).unwrap();
-            assert_eq!(matches!(read, LambdaRequest::ApiGatewayV2(_)), is_2, "{text}");
-            assert_eq!(matches!(read, LambdaRequest::ApiGatewayV1(_)), !is_2, "{text}");
+            let Event { rest, .. } = serde_json::from_str(&text).unwrap();
+            assert_eq!(matches!(rest, LambdaRequest::ApiGatewayV2(_)), is_2, "{text}");
+            assert_eq!(matches!(rest, LambdaRequest::ApiGatewayV1(_)), !is_2, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_beyond_ascii_a_value_that_is_null_and_a_body_that_is_no_base64_refuse_no_event() {
+        let sent = json!({
+            "version": "2.0", "rawPath": "/scim/v2/Users", "rawQueryString": "count=1", "queryStringParameters": null,
+            "headers": { "x-name": "é", "x-null": null, "x-line": "a\nb", "no name": "a" },
+            "requestContext": { "domainName": "id.example", "stage": null, "http": { "method": "POST" } },
+            "body": "{\"a\": 1}", "isBase64Encoded": true
+        });
+        let Event { head, rest } = serde_json::from_value(sent).unwrap();
+        assert_eq!(head.uri, "/scim/v2/Users?count=1");
+        assert_eq!(head.headers["x-name"].as_bytes(), "é".as_bytes());
+        let names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(head.headers["host"], "id.example");
+        assert_eq!(head.headers["x-forwarded-proto"], "https");
+        let LambdaRequest::ApiGatewayV2(rest) = rest else { panic!("{rest:?}") };
+        assert_eq!(rest.request_context.http.method, Method::POST);
+        assert_eq!((rest.body.as_deref(), rest.is_base64_encoded), (Some("{\"a\": 1}"), false));
+    }
+
+    #[test]
+    fn of_a_rest_event_repeated_parameters_and_headers_are_kept() {
+        let sent = json!({
+            "httpMethod": "GET", "path": "/Users", "requestContext": { "path": "/prod/Users" },
+            "queryStringParameters": { "a": "2", "b": "é &" },
+            "multiValueQueryStringParameters": { "a": ["1", "2"], "b": ["é &"], "c": null },
+            "headers": { "accept": "b", "x-one": "1" }, "multiValueHeaders": { "Accept": ["a", "b"] },
+            "body": null, "isBase64Encoded": false
+        });
+        let mut last = sent.clone();
+        last["multiValueQueryStringParameters"] = json!(null);
+        for (event, uri) in [(sent, "/prod/Users?a=1&a=2&b=%C3%A9+%26"), (last, "/prod/Users?a=2&b=%C3%A9+%26")] {
+            let Event { head, rest } = serde_json::from_value(event).unwrap();
+            assert_eq!(head.uri, uri);
+            let accepted: Vec<_> = head.headers.get_all("accept").iter().collect();
+            assert_eq!(accepted, ["a", "b"]);
+            assert_eq!(head.headers["x-one"], "1");
+            assert!(matches!(rest, LambdaRequest::ApiGatewayV1(rest) if rest.body.is_none()));
         }
     }
 

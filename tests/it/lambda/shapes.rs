@@ -188,6 +188,20 @@ async fn a_query_means_the_same_however_it_is_written() {
     }
 }
 
+/// API Gateway would answer in a function's place if it failed.
+#[tokio::test]
+async fn a_header_beyond_ascii_and_a_body_that_is_not_encoded_as_it_says_are_answered_in_scim() {
+    let (_app, users) = users().await;
+    let path = "/scim/v2/Users";
+    for event in [http_api("GET", path, ""), rest_api("GET", path, &[])] {
+        invoke(&users, &with_header(event, "user-agent", Some("Zoë/1"))).await.expect(200);
+    }
+    for event in [http_api("POST", path, ""), rest_api("POST", path, &[])] {
+        let event = with(with_body(event, "no base64 %", false), "/isBase64Encoded", json!(true));
+        invoke(&users, &event).await.is_error(400);
+    }
+}
+
 #[tokio::test]
 async fn a_body_past_the_cap_is_413_in_every_encoding() {
     let (_app, users) = users().await;
