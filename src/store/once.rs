@@ -75,7 +75,7 @@ impl HttpConnector for Once<SharedHttpConnector> {
         let sent = tokio::spawn(async move {
             let answered = answer.get_or_try_init(async || match whole(inner.call(request).await).await {
                 Ok(answer) if answer.status().is_success() => Ok(answer),
-                // Nothing was done, so the next attempt is the first.
+                // Nothing was done, so the next attempt is the first: no connection to a thread of this process breaks.
                 other => Err(other),
             });
             match answered.await {
