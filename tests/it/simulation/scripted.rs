@@ -214,15 +214,19 @@ async fn a_change_that_arrives_late_is_answered_as_done() {
         assert_eq!(records(&app, "default").await.len(), before + 1, "{path}");
 
         let writes = Arc::new(AtomicUsize::new(0));
-        let overtaken = scripted(&app, &engine, move |_, operation, _| match operation {
-            "TransactWriteItems" if writes.fetch_add(1, Ordering::Relaxed) == 0 => Step::Refused(400, CONFLICT),
-            _ => Step::Answered,
+        let overtaken = scripted(&app, &engine, {
+            let writes = writes.clone();
+            move |_, operation, _| match operation {
+                "TransactWriteItems" if writes.fetch_add(1, Ordering::Relaxed) == 0 => Step::Refused(400, CONFLICT),
+                _ => Step::Answered,
+            }
         });
         let (refused, _) = tokio::join!(conditional(&overtaken, "Mine"), async {
             tokio::time::sleep(Duration::from_micros(1)).await;
             app.operations(&path, replace("Theirs")).await
         });
         refused.is_error(412, None);
+        assert_eq!(writes.load(Ordering::Relaxed), 1, "{path}: there was an attempt, and then no other");
         assert_eq!(app.get(&path).await.expect(200).body[name], "Theirs", "{path}");
         assert_eq!(records(&app, "default").await.len(), before + 2, "{path}");
     }
