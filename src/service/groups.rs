@@ -5,7 +5,7 @@ use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
 use super::redo::Staging;
-use super::write::{Attempts, Deletion, Retry, changed, created};
+use super::write::{Retry, changed, created};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::change as rules;
@@ -18,7 +18,7 @@ use crate::protocol::schema::ResourceType;
 use crate::protocol::{Object, patch, validation};
 use crate::store::redo::{Kind, Redo};
 use crate::store::transaction::{GroupTouch, MAX_ACTIONS};
-use crate::store::{CommitError, Stored, TenantStore};
+use crate::store::{Stored, TenantStore};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -89,16 +89,8 @@ impl Service {
                     transaction.log(&record);
                     transaction.commit_redo(&redo, &at);
                 }
-                match transaction.commit().await {
-                    // Nobody else makes this id: an attempt that nobody heard the answer of has created it.
-                    Err(CommitError::Moved) if store.resource(GROUP, &id).await?.is_some() => {
-                        Ok(self.get_group(caller, &id, projection).await?)
-                    }
-                    other => {
-                        other?;
-                        Ok(self.group_answer(caller, &group, plan.after(&[]), projection))
-                    }
-                }
+                transaction.commit().await?;
+                Ok(self.group_answer(caller, &group, plan.after(&[]), projection))
             }
             .await;
             match retry.settled(attempt).await {
@@ -211,12 +203,12 @@ impl Service {
         next: impl Fn(&Self, &mut Caller, &Object) -> Result<Object, ServiceError>,
     ) -> Result<Changed, ServiceError> {
         let store = self.store(caller);
-        let mut attempts = Attempts::default();
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         let changed = loop {
             let attempt = async {
-                let read = self.read_for(&store, id, edits, attempts.staging.is_needed, caller.deadline).await?;
+                let read = self.read_for(&store, id, edits, staging.is_needed, caller.deadline).await?;
                 preconditions.check(&read.group.meta)?;
                 let kept = next(self, caller, &read.group.kept)?;
                 read.plan.check(caller)?;
@@ -226,34 +218,16 @@ impl Service {
                     self.admit(&store, caller, &mut loss, Lost::memberships(removed.len() as u64)).await?;
                 }
                 let is_conditional = preconditions.is_conditional();
-                self.write_group(&store, caller, operation, read, kept, is_conditional, &mut attempts).await
+                self.write_group(&store, caller, operation, read, kept, is_conditional, &mut staging).await
             };
-            let attempt = match attempt.await {
-                Err(error) => self.explained(&store, id, error, &attempts).await,
-                done => done,
-            };
-            match retry.settled(attempt).await {
+            match retry.settled(attempt.await).await {
                 Ok(None) => {}
                 Ok(Some(done)) => break Ok(done),
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, attempts.staging).await;
+        self.end_redo(&store, caller, staging).await;
         changed
-    }
-
-    /// The error, unless an attempt was carried out that seemed to be overtaken.
-    async fn explained(
-        &self,
-        store: &TenantStore,
-        id: &str,
-        error: AttemptError,
-        attempts: &Attempts,
-    ) -> Result<Changed, AttemptError> {
-        if !attempts.explain(store, &error).await? {
-            return Err(error);
-        }
-        Ok(Changed { group: self.existing(store, GROUP, id).await?, members: None, exact: false })
     }
 
     /// One attempt at a change that is decided.
@@ -266,7 +240,7 @@ impl Service {
         read: Read,
         kept: Object,
         is_conditional: bool,
-        attempts: &mut Attempts,
+        staging: &mut Staging,
     ) -> Result<Changed, AttemptError> {
         let Read { group: before, plan, members, is_of_version } = read;
         let schema = self.schema(GROUP);
@@ -312,11 +286,10 @@ impl Service {
                 return Err(AttemptError::Moved);
             }
             if !is_of_version {
-                attempts.staging.is_needed = true;
+                staging.is_needed = true;
                 return Err(AttemptError::Moved);
             }
-            let redo =
-                self.stage_members(store, &mut attempts.staging, &id, &plan.changes, &at, caller.deadline).await?;
+            let redo = self.stage_members(store, staging, &id, &plan.changes, &at, caller.deadline).await?;
             after.marks.intent = Some(redo.id.clone());
             transaction = store.transaction();
             transaction.log(&record);
@@ -324,7 +297,7 @@ impl Service {
             transaction.commit_redo(&redo, &at);
             exact = true;
         }
-        attempts.noted(store, &record, transaction.commit().await)?;
+        transaction.commit().await?;
         Ok(Changed { group: after, members, exact })
     }
 
@@ -397,21 +370,19 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
-        let mut deletion = Deletion::default();
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let Some(group) = self.left_to_delete(&store, GROUP, id, &deletion).await? else {
-                    return Ok(None);
-                };
+                let group = self.existing(&store, GROUP, id).await?;
                 preconditions.check(&group.meta)?;
                 if group.member_count > 0 {
                     self.guard_members_of(&store, &group).await?;
                     self.admit(&store, caller, &mut loss, Lost::memberships(group.member_count)).await?;
                 }
-                self.delete_member(&store, caller, &group, &mut deletion).await?;
-                Ok(Some(group))
+                self.delete_member(&store, caller, &group, &mut staging).await?;
+                Ok(group)
             }
             .await;
             match retry.settled(attempt).await {
@@ -420,9 +391,9 @@ impl Service {
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, deletion.staging).await;
+        self.end_redo(&store, caller, staging).await;
         // The deletion has happened. What is not swept now is rubbish that nobody can reach.
-        let Some(group) = deleted? else { return Ok(()) };
+        let group = deleted?;
         let left = caller.finish_by.saturating_duration_since(ambient::monotonic()).min(SWEEP_TIME);
         let _unswept = tokio::time::timeout(left, self.sweep_group(&store, &group, caller.finish_by)).await;
         Ok(())

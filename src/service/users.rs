@@ -5,8 +5,9 @@ use super::change::{Difference, entry_of};
 use super::error::AttemptError;
 use super::guards::is_active;
 use super::membership::MAX_MEMBER_CHANGES;
+use super::redo::Staging;
 use super::restore::MEMBERS_OMITTED;
-use super::write::{Attempts, Deletion, Retry, changed, created, now};
+use super::write::{Retry, changed, created, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
 use crate::protocol::index;
@@ -50,17 +51,13 @@ impl Service {
         user.is_unmanaged = self.settings.creates_unmanaged;
         let indexed = index::values(schema, &user.kept);
         let store = self.store(caller);
-        let mut record = Difference::between(&Object::new(), &user.kept).record(
-            "create",
-            &user.meta,
-            caller,
-            &user.meta.created,
-            self.expiry(),
-        );
-        store.stage_change(&mut record).await?;
+        let nothing = Object::new();
+        let difference = Difference::between(&nothing, &user.kept);
         let mut retry = Retry::until(caller.deadline);
         loop {
             let attempt: Result<_, AttemptError> = async {
+                let mut record = difference.record("create", &user.meta, caller, &user.meta.created, self.expiry());
+                store.stage_change(&mut record).await?;
                 let mut transaction = store.transaction();
                 transaction.create(&user, &indexed);
                 transaction.log(&record);
@@ -69,8 +66,6 @@ impl Service {
                     Err(CommitError::Taken { attribute, holder: Some(holder) }) if attribute == USER_NAME => {
                         self.instead_of(&store, caller, &holder, &user, projection).await.map(Some)
                     }
-                    // Nobody else makes this id: an attempt that nobody heard the answer of has created it.
-                    Err(CommitError::Moved) if store.resource(USER, &user.meta.id).await?.is_some() => Ok(None),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -151,7 +146,6 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         let schema = self.schema(USER);
         let store = self.store(caller);
-        let mut attempts = Attempts::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         loop {
@@ -184,15 +178,10 @@ impl Service {
                 transaction.log(&record);
                 let (written, groups) =
                     futures_util::future::join(transaction.commit(), self.groups_of(&store, &before, projection)).await;
-                attempts.noted(&store, &record, written)?;
+                written?;
                 Ok(self.user_answer(caller, after, &groups?, projection))
             }
             .await;
-            if let Err(error) = &attempt
-                && attempts.explain(&store, error).await?
-            {
-                return self.get_user(caller, id, projection).await;
-            }
             if let Some(done) = retry.settled(attempt).await? {
                 return Ok(done);
             }
@@ -211,16 +200,16 @@ impl Service {
         preconditions: &Preconditions,
     ) -> Result<(), ServiceError> {
         let store = self.store(caller);
-        let mut deletion = Deletion::default();
+        let mut staging = Staging::default();
         let mut retry = Retry::until(caller.deadline);
         let mut loss = Loss::default();
         let deleted = loop {
             let attempt: Result<_, AttemptError> = async {
-                let Some(user) = self.left_to_delete(&store, USER, id, &deletion).await? else { return Ok(()) };
+                let user = self.existing(&store, USER, id).await?;
                 preconditions.check(&user.meta)?;
                 self.guard_deletion(&user)?;
                 self.admit(&store, caller, &mut loss, Lost::deleted_user()).await?;
-                self.delete_member(&store, caller, &user, &mut deletion).await
+                self.delete_member(&store, caller, &user, &mut staging).await
             }
             .await;
             match retry.settled(attempt).await {
@@ -229,7 +218,7 @@ impl Service {
                 Err(error) => break Err(error),
             }
         };
-        self.end_redo(&store, caller, deletion.staging).await;
+        self.end_redo(&store, caller, staging).await;
         deleted
     }
 
@@ -240,7 +229,7 @@ impl Service {
         store: &TenantStore,
         caller: &Caller,
         stored: &Stored,
-        deletion: &mut Deletion,
+        staging: &mut Staging,
     ) -> Result<(), AttemptError> {
         let meta = &stored.meta;
         let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
@@ -262,7 +251,6 @@ impl Service {
         let expires_at = self.expiry();
         let mut record = difference.record("delete", meta, caller, &at, expires_at);
         store.stage_change(&mut record).await?;
-        deletion.records.push(record.id.clone());
         let removal = || {
             let mut transaction = store.transaction();
             transaction.delete_resource(stored, &index::values(self.schema(meta.resource_type), &stored.kept), &record);
@@ -285,7 +273,7 @@ impl Service {
                 });
             }
         } else {
-            let redo = self.stage_leave(store, &mut deletion.staging, &meta.id, &left, &at, caller.deadline).await?;
+            let redo = self.stage_leave(store, staging, &meta.id, &left, &at, caller.deadline).await?;
             transaction = removal();
             transaction.commit_redo(&redo, &at);
         }

@@ -1,7 +1,6 @@
 //! What all writes share: the retry of an attempt that another writer overtook, and the next state of a resource.
 
 use super::error::AttemptError;
-use super::redo::Staging;
 use super::{Service, ServiceError};
 use crate::ambient;
 use crate::protocol::Object;
@@ -9,9 +8,7 @@ use crate::protocol::error::ScimError;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use crate::store::items::Marks;
-use crate::store::keys::Key;
-use crate::store::log::Change;
-use crate::store::{CommitError, Stored, TenantStore};
+use crate::store::{Stored, TenantStore};
 use std::time::{Duration, Instant};
 
 /// Longest pause between two attempts.
@@ -50,64 +47,6 @@ impl Retry {
     }
 }
 
-/// The attempts of one change.
-#[derive(Debug, Default)]
-pub(super) struct Attempts {
-    /// What they have staged.
-    pub(super) staging: Staging,
-    /// Change records of those that were overtaken.
-    overtaken: Vec<Key>,
-}
-
-impl Attempts {
-    /// The outcome of an attempt to write a change.
-    pub(super) fn noted(
-        &mut self,
-        store: &TenantStore,
-        record: &Change,
-        written: Result<(), CommitError>,
-    ) -> Result<(), AttemptError> {
-        let written = written.map_err(AttemptError::from);
-        if matches!(written, Err(AttemptError::Moved)) {
-            self.overtaken.push(store.key_of_change(record));
-        }
-        written
-    }
-
-    /// Whether an error only says that the change is there: an attempt that seemed to be overtaken has arrived later.
-    pub(super) async fn explain(&self, store: &TenantStore, error: &AttemptError) -> Result<bool, ServiceError> {
-        match error {
-            AttemptError::Final(ServiceError::Scim(_)) => Ok(store.has_happened(&self.overtaken).await?),
-            _ => Ok(false),
-        }
-    }
-}
-
-/// The attempts of one deletion.
-#[derive(Debug, Default)]
-pub(super) struct Deletion {
-    /// What they have staged.
-    pub(super) staging: Staging,
-    /// The ids of their change records, one of which is in the table when one of them succeeded.
-    pub(super) records: Vec<String>,
-}
-
-impl Deletion {
-    /// Whether one of its attempts has deleted the resource, and not somebody else.
-    async fn has_deleted(
-        &self,
-        store: &TenantStore,
-        resource_type: ResourceType,
-        id: &str,
-    ) -> Result<bool, ServiceError> {
-        if self.records.is_empty() {
-            return Ok(false);
-        }
-        let tombstone = store.tombstone(resource_type, id).await?;
-        Ok(tombstone.and_then(|tombstone| tombstone.change).is_some_and(|change| self.records.contains(&change)))
-    }
-}
-
 /// The time of day, always with three digits of a second: sorted as text, times stand in their order.
 #[must_use]
 pub fn now() -> String {
@@ -141,21 +80,5 @@ impl Service {
             Some(stored) => Ok(stored),
             None => Err(ScimError::not_found(resource_type.name(), id).into()),
         }
-    }
-
-    /// A resource that is to be deleted, or 404. `None` for one that an attempt of this deletion has deleted, of which
-    /// nobody heard the answer.
-    pub(super) async fn left_to_delete(
-        &self,
-        store: &TenantStore,
-        resource_type: ResourceType,
-        id: &str,
-        deletion: &Deletion,
-    ) -> Result<Option<Stored>, ServiceError> {
-        let stored = store.resource(resource_type, id).await?;
-        if stored.is_none() && !deletion.has_deleted(store, resource_type, id).await? {
-            return Err(ScimError::not_found(resource_type.name(), id).into());
-        }
-        Ok(stored)
     }
 }

@@ -2,17 +2,16 @@
 //! process.
 
 use super::TenantStore;
-use super::error::{CommitError, StoreError};
+use super::error::StoreError;
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
-use super::transaction::{Action, Refusal, names, placeholders as value_placeholders};
+use super::transaction::{names, placeholders as value_placeholders};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest,
-    ReturnConsumedCapacity, ReturnValue, WriteRequest,
+    AttributeValue, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
+    ReturnValue, WriteRequest,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, HashMap};
@@ -240,36 +239,6 @@ impl TenantStore {
         }
     }
 
-    /// `TransactWriteItems`. The SDK adds a client request token, so that its own retries are carried out once.
-    pub(super) async fn transact(&self, actions: Vec<Action>) -> Result<(), CommitError> {
-        let (items, refusals): (Vec<_>, Vec<_>) =
-            actions.into_iter().map(|action| (action.item, action.refusal)).unzip();
-        let call = self.meter.start();
-        let answer = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => {
-                note(&call, Units::Write, answer.consumed_capacity().first());
-                Ok(())
-            }
-            Err(error) => Err(match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancelled_because(cancelled.cancellation_reasons(), &refusals)
-                }
-                // Whether it happens is not known, and to decide anew could find the own change and call it another's.
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
-                    StoreError::Unavailable("TransactWriteItems: still under way".into()).into()
-                }
-                _ => CommitError::Store(store_error("TransactWriteItems", &error)),
-            }),
-        }
-    }
-
     /// `BatchWriteItem`: puts items and deletes keys, without conditions. No key may be named twice.
     pub(super) async fn batch_write(&self, put: Vec<Item>, delete: &[Key]) -> Result<(), StoreError> {
         let refused =
@@ -343,43 +312,6 @@ pub(super) fn note(call: &Call, units: Units, capacity: Option<&ConsumedCapacity
     }
 }
 
-/// What a cancelled transaction says to whoever asked for it. A value that another resource holds outweighs the rest: it
-/// would be held again. One that the resource itself holds was given to it since it was read.
-fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> CommitError {
-    let code = |reason: &CancellationReason| reason.code().unwrap_or_default().to_owned();
-    let taken = reasons.iter().zip(refusals).find_map(|(reason, refusal)| match refusal {
-        Refusal::Taken { attribute, id } if code(reason) == "ConditionalCheckFailed" => {
-            let holder = reason.item().and_then(|item| item.get("id")).and_then(|id| id.as_s().ok()).cloned();
-            (holder.as_ref() != Some(id)).then(|| CommitError::Taken { attribute: attribute.clone(), holder })
-        }
-        _ => None,
-    });
-    let gone: Vec<String> = reasons
-        .iter()
-        .zip(refusals)
-        .filter(|(reason, _)| code(reason) == "ConditionalCheckFailed")
-        .filter_map(|(_, refusal)| match refusal {
-            Refusal::Gone { id } => Some(id.clone()),
-            Refusal::Moved | Refusal::Taken { .. } => None,
-        })
-        .collect();
-    let moved =
-        reasons.iter().any(|reason| matches!(code(reason).as_str(), "ConditionalCheckFailed" | "TransactionConflict"));
-    let throttled = reasons
-        .iter()
-        .any(|reason| matches!(code(reason).as_str(), "ThrottlingError" | "ProvisionedThroughputExceeded"));
-    match taken {
-        Some(taken) => taken,
-        None if !gone.is_empty() => CommitError::Gone(gone),
-        None if moved => CommitError::Moved,
-        None if throttled => CommitError::Store(StoreError::Throttled("a transaction".into())),
-        None => {
-            let messages: Vec<_> = reasons.iter().filter_map(CancellationReason::message).map(without_values).collect();
-            CommitError::Store(StoreError::Refused { operation: "TransactWriteItems", message: messages.join("; ") })
-        }
-    }
-}
-
 /// An error, what caused it, what caused that.
 pub(super) fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = &dyn std::error::Error> {
     std::iter::successors(Some(error), |error| error.source())
@@ -395,7 +327,7 @@ const MESSAGE_CHARS: usize = 500;
 
 /// A message of the table without what it quotes: the validation of AWS repeats the whole request, "Value '[…]' at
 /// 'transactItems' failed to satisfy constraint: …", and it ends up in the log.
-fn without_values(message: &str) -> String {
+pub(super) fn without_values(message: &str) -> String {
     let is_quote = |c: char| matches!(c, '\'' | '"' | '`');
     let kept = match (message.find(is_quote), message.rfind(is_quote)) {
         (Some(first), Some(last)) if first < last => format!("{}'…'{}", &message[..first], &message[last + 1..]),

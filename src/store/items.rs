@@ -213,8 +213,6 @@ pub struct Tombstone {
     pub name: Option<String>,
     /// When it was deleted, RFC 3339.
     pub deleted: String,
-    /// The id of the change record of its deletion.
-    pub change: Option<String>,
     /// Its last version.
     pub version: u64,
 }
@@ -225,7 +223,6 @@ pub(super) fn tombstone(item: &Item) -> Result<Tombstone, StoreError> {
     Ok(Tombstone {
         name: item.optional("userName").or_else(|| item.optional("displayName")).map(str::to_owned),
         deleted: item.text("deleted")?.to_owned(),
-        change: item.optional("change").map(str::to_owned),
         version: item.number("version").unwrap_or(0),
     })
 }

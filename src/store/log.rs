@@ -3,9 +3,13 @@
 //! A record stands in the partition of its day. What changed is JSON text, `{"before": {…}, "after": {…}}`. Text that is
 //! longer than a record should be is compressed and cut into parts, items beside the record. A transaction carries a few;
 //! more are written before it: without a record that names them they are nothing, and they expire like one.
+//!
+//! A record whose operation is `void` is of a change that did not happen (`super::commit`). Whoever reads here does not see
+//! it.
 
 use super::TenantStore;
 use super::calls::{Item, Range};
+use super::commit::{VOID, Void, is_void};
 use super::error::StoreError;
 use super::items::{Reader, item, n, s};
 use super::keys::{self, Key};
@@ -31,6 +35,8 @@ const PARTS_IN_TRANSACTION: usize = 5;
 const ID_MARGIN_MS: i64 = 60_000;
 /// Days that are looked for at the same time when the first day of the log is.
 const DAYS_AT_ONCE: usize = 16;
+/// What a void record says has changed.
+const NO_CHANGES: &str = r#"{"before":{},"after":{}}"#;
 
 /// One change, to be recorded.
 #[derive(Debug, Clone)]
@@ -149,16 +155,6 @@ impl TenantStore {
         self.keys.change(change.at.get(..10).unwrap_or_default(), &change.id)
     }
 
-    /// Whether one of these changes has happened: its record is written with it.
-    ///
-    /// # Errors
-    ///
-    /// What the table said.
-    pub(crate) async fn has_happened(&self, records: &[Key]) -> Result<bool, StoreError> {
-        let read = try_join_all(records.iter().map(|key| self.get_item(key))).await?;
-        Ok(read.iter().any(Option::is_some))
-    }
-
     /// The records of one day in UTC, `yyyy-mm-dd`, in order of time, from the one with the id `from` on.
     ///
     /// # Errors
@@ -178,8 +174,8 @@ impl TenantStore {
         let mut close = |open: &mut Option<Item>, parts: &mut Vec<Item>| -> Result<ControlFlow<()>, StoreError> {
             let parts = std::mem::take(parts);
             match open.take() {
-                Some(item) => Ok(visit(record(&item, &parts)?)),
-                None => Ok(ControlFlow::Continue(())),
+                Some(item) if !is_void(&item) => Ok(visit(record(&item, &parts)?)),
+                _ => Ok(ControlFlow::Continue(())),
             }
         };
         self.query_each(&self.keys.changes(day), &range, |item| {
@@ -269,11 +265,16 @@ impl Transaction<'_> {
                 attributes.push((name, s(text)));
             }
         }
+        if self.void.is_none() {
+            let of_void = [("operation", s(VOID)), ("changes", s(NO_CHANGES))];
+            let attributes = attributes.iter().skip(1).cloned().chain(of_void).collect();
+            self.void = Some(Void { key: key.clone(), attributes });
+        }
         attributes.push(match &change.parts {
             Some(parts) => ("parts", n(parts.count)),
             None => ("changes", s(&change.changes)),
         });
-        self.put(item(&key, attributes), None, Refusal::Moved);
+        self.put(item(&key, attributes), Some("attribute_not_exists(PK)"), Refusal::Recorded);
         for (number, part) in change.parts.iter().flat_map(|parts| &parts.to_write).enumerate() {
             self.put(part_item(&key, number, part.clone(), change), None, Refusal::Moved);
         }

@@ -8,6 +8,7 @@
 
 pub mod breaker;
 pub mod calls;
+mod commit;
 pub mod connect;
 pub mod error;
 pub mod items;

@@ -3,6 +3,7 @@
 
 use super::TenantStore;
 use super::calls::Item;
+use super::commit::Void;
 use super::error::{CommitError, StoreError};
 use super::items::{self, Stored, item, n, s};
 use super::keys::Key;
@@ -31,6 +32,8 @@ pub(super) enum Refusal {
     Taken { attribute: String, id: String },
     /// This resource does not exist.
     Gone { id: String },
+    /// The transaction was carried out before: the record of the change is there.
+    Recorded,
 }
 
 /// One action and what its refusal means.
@@ -64,13 +67,15 @@ pub struct Transaction<'a> {
     actions: Vec<Action>,
     bytes: usize,
     broken: Option<StoreError>,
+    /// The record of one of its changes.
+    pub(super) void: Option<Void>,
 }
 
 impl TenantStore {
     /// An empty transaction.
     #[must_use]
     pub fn transaction(&self) -> Transaction<'_> {
-        Transaction { store: self, actions: Vec::new(), bytes: 0, broken: None }
+        Transaction { store: self, actions: Vec::new(), bytes: 0, broken: None, void: None }
     }
 }
 
@@ -266,7 +271,8 @@ impl Transaction<'_> {
         self.actions.len()
     }
 
-    /// Carries it out, whole or not at all.
+    /// Carries it out, whole or not at all. An error but [`StoreError::Unavailable`] says that it was not, and if it has
+    /// a record ([`Self::log`]) that it will not be either, however late an attempt arrives.
     ///
     /// # Errors
     ///
@@ -284,7 +290,7 @@ impl Transaction<'_> {
         if self.bytes > MAX_TRANSACTION_BYTES {
             return Err(StoreError::TooLarge { bytes: self.bytes, limit: MAX_TRANSACTION_BYTES }.into());
         }
-        self.store.transact(self.actions).await
+        self.store.transact(self.actions, self.void).await
     }
 
     /// Gives a unique value from one resource to another. Condition: the first one has it.

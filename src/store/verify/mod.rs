@@ -219,7 +219,7 @@ impl Verifier {
     async fn mend(&self, finding: &Finding) -> Result<bool, StoreError> {
         let steps = finding.steps.as_deref().unwrap_or_default();
         for attempt in 0.. {
-            match self.table.transact(repair::actions(steps, &self.table.table)?).await {
+            match self.table.transact(repair::actions(steps, &self.table.table)?, None).await {
                 Ok(()) => return Ok(true),
                 Err(CommitError::Store(error)) => wait_or_fail(attempt, error).await?,
                 Err(_) => return Ok(false),

@@ -16,6 +16,7 @@ use std::time::Duration;
 struct Scripted<F>(Engine, F, Arc<AtomicUsize>);
 
 /// What becomes of a call.
+#[derive(Clone, Copy)]
 enum Step {
     Answered,
     /// Answered after this time.
@@ -246,6 +247,52 @@ async fn a_deletion_that_arrives_late_is_not_taken_for_somebody_elses() {
         deleting.delete(&path).await.is_error(404, None);
     }
     is_clean_but_for_leftovers(&app, "after both").await;
+}
+
+/// What was refused does not happen when what stood in its way is gone, and what was done is not done again.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_arrives_after_its_answer_is_nothing() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let user = app.user("bob@example.com").await;
+    let group = app.group("Other", &[]).await;
+    let arrival = Duration::from_secs(9);
+    let first_is_late = |then: Step| {
+        let writes = Arc::new(AtomicUsize::new(0));
+        scripted(&app, &engine, move |_, operation, _| match operation {
+            "TransactWriteItems" => match writes.fetch_add(1, Ordering::Relaxed) {
+                0 => Step::Late(arrival),
+                1 => then,
+                _ => Step::Answered,
+            },
+            _ => Step::Answered,
+        })
+    };
+    for (endpoint, body) in
+        [("/Users", json!({ "userName": "ann@example.com" })), ("/Groups", json!({ "displayName": "Team" }))]
+    {
+        let (before, began) = (app.get(endpoint).await.expect(200).ids(), records(&app, "default").await.len());
+        let creating = first_is_late(Step::Answered);
+        let (refused, other) = tokio::join!(creating.post(endpoint, body.clone()), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            app.post(endpoint, body.clone()).await.expect(201).id()
+        });
+        refused.is_error(409, Some("uniqueness"));
+        app.delete(&format!("{endpoint}/{other}")).await.expect(204);
+        tokio::time::sleep(arrival).await;
+        assert_eq!(app.get(endpoint).await.expect(200).ids(), before, "{endpoint}");
+        assert_eq!(records(&app, "default").await.len(), began + 2, "{endpoint}: created and deleted");
+    }
+
+    let path = format!("/Groups/{group}");
+    let before = records(&app, "default").await.len();
+    first_is_late(Step::Refused(400, CONFLICT)).operations(&path, add(&[user.clone()])).await.expect(204);
+    let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{user}\"]") }]);
+    app.operations(&path, remove).await.expect(204);
+    tokio::time::sleep(arrival).await;
+    assert_eq!(app.get(&path).await.expect(200).body.get("members"), None);
+    assert_eq!(records(&app, "default").await.len(), before + 2, "added and removed");
+    is_clean_but_for_leftovers(&app, "after all").await;
 }
 
 /// A table that takes seconds for each call: the request ends in time, with a SCIM error, and has changed all or nothing.
