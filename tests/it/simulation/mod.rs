@@ -49,8 +49,6 @@ impl Plan {
         let thread = std::thread::Builder::new().name(format!("{self:?}")).spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-            // Retries of the SDK.
-            fastrand::seed(self.seed);
             runtime.block_on(async {
                 let _seeded = ambient::repeatable(self.seed, "2026-11-24T08:00:00Z".parse().unwrap());
                 self.work().await
@@ -79,6 +77,8 @@ impl Plan {
         let mut random = Rng::with_seed(self.seed);
         let network = Faulty::new(engine, random.u64(..), self.faults);
         let failing = app.beside_with(self.retry_tokens(), |_| http_client(network.clone()));
+        // Retries of the SDK, which draws more while the first client of a process is made than for those after it.
+        fastrand::seed(self.seed);
         let ledger = Ledger::default();
         let providers = SHAPES.map(|shape| Provider::new(&failing, &ledger, shape, random.fork()).work(self.requests));
         join_all(providers).await;
