@@ -168,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn a_group_has_extensions_too() {
+        let id = "urn:example:params:scim:schemas:extension:badge:2.0:Group";
+        let file = json!({ "id": id, "resourceType": "Group", "attributes": [{ "name": "colour" }] });
+        let schemas = add(&file).unwrap();
+        assert!(schemas.of(ResourceType::Group).extension(id).is_some());
+        assert!(schemas.of(ResourceType::User).extension(id).is_none());
+    }
+
+    #[test]
     fn the_id_of_the_core_schema_adds_attributes_to_it() {
         let file = json!({ "id": "urn:ietf:params:scim:schemas:core:2.0:User", "resourceType": "User",
             "attributes": [{ "name": "shoeSize", "type": "integer" }] });
@@ -189,7 +198,30 @@ mod tests {
             (extension(json!([{ "name": "a b" }])), "attribute 'a b'"),
             (extension(json!([{ "name": "a", "type": "text" }])), "text"),
             (extension(json!([{ "name": "a" }, { "name": "A" }])), "attribute 'A' is there twice"),
-            (extension(json!([{ "name": "a", "type": "complex" }])), "attribute 'a'"),
+            (
+                extension(json!([{ "name": "a", "subAttributes": [{ "name": "b" }] }])),
+                "attribute 'a': only a complex attribute has 'subAttributes'",
+            ),
+            (
+                extension(json!([{ "name": "a", "type": "complex" }])),
+                "attribute 'a': a complex attribute needs 'subAttributes'",
+            ),
+            (
+                extension(json!([{ "name": "a", "type": "complex", "subAttributes": [] }])),
+                "attribute 'a': a complex attribute needs 'subAttributes'",
+            ),
+            (
+                extension(json!([{ "name": "a", "type": "complex", "subAttributes": [
+                    { "name": "b", "type": "complex", "subAttributes": [{ "name": "c" }] },
+                ] }])),
+                "attribute 'b': a sub-attribute cannot be complex",
+            ),
+            (
+                extension(json!([{ "name": "a", "type": "complex", "subAttributes": [
+                    { "name": "b", "uniqueness": "server" },
+                ] }])),
+                "attribute 'a.b': only a string",
+            ),
             (
                 extension(
                     json!([{ "name": "a", "type": "complex", "subAttributes": [{ "name": "b", "type": "complex" }] }]),

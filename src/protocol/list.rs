@@ -101,6 +101,10 @@ mod tests {
             let page = Page::parse(start_index, count).unwrap();
             assert_eq!((page.start_index, page.count), (expected_start, expected_count), "{start_index:?} {count:?}");
         }
+        for (start_index, count, expected) in [("1", "2", "ab"), ("2", "2", "bc"), ("3", "9", "c"), ("4", "1", "")] {
+            let page = Page::parse(Some(start_index), Some(count)).unwrap();
+            assert_eq!(String::from_iter(slice("abc".chars().collect(), page)), expected, "{start_index} {count}");
+        }
         assert!(Page::parse(Some("one"), None).unwrap_err().detail.contains("'startIndex' expects an integer"));
     }
 }

@@ -80,6 +80,11 @@ mod tests {
             ("count", "10"),
         ];
         assert_eq!(parameters(&body).unwrap(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        // What is written as in a query string.
+        let (expected, mut body) = (parameters(&body).unwrap(), body);
+        body["attributes"] = "displayName,userName".into();
+        body["count"] = "10".into();
+        assert_eq!(parameters(&body).unwrap(), expected);
         for wrong in [json!([]), json!({ "filter": 1 }), json!({ "count": {} }), json!({ "attributes": [1] })] {
             assert_eq!(parameters(&wrong).unwrap_err().status, 400, "{wrong}");
         }

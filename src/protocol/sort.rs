@@ -149,8 +149,17 @@ mod tests {
     use crate::protocol::schema::{ResourceType, Schemas};
     use serde_json::json;
 
+    /// With an attribute that is a number, which the standard ones are not.
+    fn schemas() -> Schemas {
+        let mut schemas = Schemas::load(true).unwrap();
+        let core = json!({ "id": "urn:ietf:params:scim:schemas:core:2.0:User", "resourceType": "User",
+            "attributes": [{ "name": "shoeSize", "type": "integer" }] });
+        schemas.add("core.json", &core.to_string()).unwrap();
+        schemas
+    }
+
     fn sorted(sort_by: &str, sort_order: &str, resources: &[Value]) -> Vec<String> {
-        let schemas = Schemas::load(true).unwrap();
+        let schemas = schemas();
         let schema = schemas.of(ResourceType::User);
         let sort = Sort::parse(Some(sort_by), Some(sort_order), schema, &mut Quirks::default()).unwrap().unwrap();
         let mut keyed: Vec<(SortKey, String)> = resources
@@ -166,8 +175,8 @@ mod tests {
     #[test]
     fn rfc7644_section_3_4_2_3_case_primary_and_missing_values() {
         let users = [
-            json!({ "id": "1", "userName": "bob", "externalId": "b", "emails": [{ "value": "z@x" }, { "value": "a@x", "primary": true }] }),
-            json!({ "id": "2", "userName": "Ann", "externalId": "A", "emails": [{ "value": "M@x" }] }),
+            json!({ "id": "1", "userName": "bob", "externalId": "b", "shoeSize": 44, "meta": { "created": "2026-01-01T00:30:00Z" }, "emails": [{ "value": "z@x" }, { "value": "a@x", "primary": true }] }),
+            json!({ "id": "2", "userName": "Ann", "externalId": "C", "shoeSize": 9, "emails": [{ "value": "M@x" }] }),
             json!({ "id": "3", "userName": "cid", "externalId": "a", "active": true }),
             json!({ "id": "4", "userName": "ANN", "active": false, "meta": { "created": "2026-01-01T01:00:00+02:00" } }),
         ];
@@ -179,6 +188,9 @@ mod tests {
             ("emails.value", "descending", ["3", "4", "2", "1"]),
             ("active", "ascending", ["4", "3", "1", "2"]),
             ("meta.created", "ascending", ["4", "1", "2", "3"]),
+            ("meta.created", "descending", ["2", "3", "1", "4"]),
+            ("shoeSize", "ascending", ["2", "1", "3", "4"]),
+            ("urn:example:2.0:User:badge", "ascending", ["1", "2", "3", "4"]),
         ];
         for (sort_by, sort_order, expected) in cases {
             assert_eq!(sorted(sort_by, sort_order, &users), expected, "{sort_by} {sort_order}");
@@ -187,10 +199,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sorted_by_is_refused() {
-        let schemas = Schemas::load(true).unwrap();
+        let schemas = schemas();
         let schema = schemas.of(ResourceType::User);
         for (sort_by, sort_order, expected) in [
-            ("shoeSize", "", "does not have"),
+            ("hatSize", "", "does not have"),
             ("name", "", "complex"),
             ("a b", "", "no attribute"),
             ("userName", "up", "'sortOrder' expects"),

@@ -43,6 +43,10 @@ fn rfc7644_figure_8_and_section_3_10_paths_fire_no_quirk() {
         (User, format!("{ENTERPRISE_URI}:manager.$REF"), format!("{ENTERPRISE_URI}:manager.$ref")),
         (User, "urn:example:2.0:User".into(), "extension urn:example:2.0:User".into()),
         (User, "urn:example:2.0:User:Badge.no".into(), "urn:example:2.0:User:Badge.no".into()),
+        // `2.0` is a version, and these are not.
+        (User, "urn:example:a.b:badge".into(), "urn:example:a.b:badge".into()),
+        (User, "urn:example:2:badge".into(), "urn:example:2:badge".into()),
+        (User, "urn:example:2.0:badge".into(), "extension urn:example:2.0:badge".into()),
         (
             User,
             "urn:example:2.0:User:cars[colour eq \"red\"].plate".into(),
@@ -197,4 +201,13 @@ fn every_truncation_of_a_path_with_multi_byte_text_is_a_path_or_invalid_path() {
             }
         }
     }
+}
+
+#[test]
+fn a_strict_schema_has_no_other_extensions() {
+    let schemas = Schemas::load(true).unwrap().strict();
+    let parsed = |text: &str| parse(text, schemas.of(ResourceType::User), &mut Quirks::default());
+    assert!(matches!(parsed(ENTERPRISE_URI), Ok(Target::Extension(_))));
+    let error = parsed("urn:example:2.0:User").unwrap_err();
+    assert!(error.detail.contains("the schema URI 'urn:example:2.0:User', which is not known"), "{}", error.detail);
 }

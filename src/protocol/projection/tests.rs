@@ -100,6 +100,34 @@ fn rfc7644_section_3_9_attributes_are_the_minimum_and_what_is_named() {
 }
 
 #[test]
+fn rfc7643_section_7_returned_decides_of_a_sub_attribute_too() {
+    let mut schema = schema();
+    let name = schema.core.attributes.iter_mut().find(|attribute| attribute.name == "name").unwrap();
+    for sub in &mut name.sub_attributes {
+        match sub.name.as_str() {
+            "honorificPrefix" => sub.returned = Returned::Request,
+            "honorificSuffix" => sub.returned = Returned::Never,
+            _ => {}
+        }
+    }
+    let stored = json!({ "name": { "givenName": "Ann", "honorificPrefix": "Dr", "honorificSuffix": "III" } });
+    let cases = [
+        (None, None, json!({ "name": { "givenName": "Ann" } })),
+        (Some("name"), None, json!({ "name": { "givenName": "Ann" } })),
+        (Some("name.givenName"), None, json!({ "name": { "givenName": "Ann" } })),
+        (Some("name.honorificPrefix"), None, json!({ "name": { "honorificPrefix": "Dr" } })),
+        (Some("name.honorificSuffix"), None, json!({})),
+        (None, Some("name.givenName"), json!({})),
+    ];
+    for (attributes, excluded, expected) in cases {
+        let projection = Projection::parse(attributes, excluded, &schema, &mut Quirks::default()).unwrap();
+        let mut shown = stored.as_object().unwrap().clone();
+        projection.apply(&mut shown, &schema);
+        assert_eq!(Value::Object(shown), expected, "{attributes:?} {excluded:?}");
+    }
+}
+
+#[test]
 fn rfc7644_section_3_9_excluded_attributes_are_taken_from_the_default() {
     let mut without_given_name = shown_without(&[]);
     without_given_name["name"] = json!({ "familyName": "Lee" });

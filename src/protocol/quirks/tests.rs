@@ -213,6 +213,8 @@ fn what_is_not_the_quirk_is_left_alone() {
     let strict = [
         Post(json!({ "title": null, "roles": [], "USERNAME": "a", "active": false, USER_URI: "x" })),
         Post(json!({ "title": "true", "nickName": "" })),
+        Post(json!({ "name": { "givenName": "A", "managerId": "M1" } })),
+        Post(json!({ ENTERPRISE_URI: { "manager": { "value": "M1", "managerId": "M2" } } })),
         Post(json!({ "roles": [{ "value": "{\"id\":\"1\",\"value\":\"Admin\"}" }] })),
         Patch(json!({ "op": "add", "path": "roles", "value": [{ "value": "{\"id\":\"1\"}" }] })),
         Patch(json!({ "op": "replace", "path": "title", "value": " " })),
