@@ -324,6 +324,23 @@ fn an_error_shows_the_filter_the_offset_what_was_expected_and_what_stands_there(
     }
 }
 
+/// RFC 7643 section 2.4: the elements of a multi-valued attribute that is not complex have a `value` alone.
+#[test]
+fn a_value_filter_on_plain_elements_names_their_value() {
+    let mut schema = user();
+    let plain = schema.attribute(None, "active").unwrap().clone();
+    schema.core.attributes.push(Attribute { name: "answers".into(), multi_valued: true, ..plain });
+    assert_eq!(shown(&parsed("answers[value eq true]", &schema).0.unwrap()), "answers[value Equal true]");
+    for (text, expected) in [
+        ("answers[value gt true]", "eq or ne after the boolean 'value'"),
+        ("answers[type eq true]", "a sub-attribute of 'answers'"),
+        ("addresses[value eq \"A\"]", "a sub-attribute of 'addresses'"),
+    ] {
+        let error = parsed(text, &schema).0.unwrap_err();
+        assert!(error.detail.contains(expected), "{text}: {}", error.detail);
+    }
+}
+
 #[test]
 fn nesting_ends_at_max_filter_depth() {
     let schema = user();
