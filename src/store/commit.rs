@@ -1,9 +1,9 @@
 //! Carrying a transaction out, and what became of it.
 //!
-//! An attempt whose answer nobody heard may arrive when the SDK's next one has been refused: `DynamoDB` keeps the token of
-//! a transaction that was carried out, not of one that was cancelled. Meanwhile what stood in its way may be gone. So a
-//! refusal after such an attempt is told when it can no longer happen: each change writes a record on condition that it
-//! is not there, and a record that says `void` takes its place.
+//! An attempt that the SDK has given up may arrive when its next one has been refused: `DynamoDB` keeps the token of a
+//! transaction that was carried out, not of one that was cancelled. Meanwhile what stood in its way may be gone. So the
+//! refusal of a later attempt is told when no earlier one can happen any more: each change writes a record on condition
+//! that it is not there, and a record that says `void` takes its place.
 
 use super::TenantStore;
 use super::calls::{Item, innermost, note, store_error, without_values};
@@ -13,13 +13,13 @@ use super::keys::Key;
 use super::meter::Units;
 use super::transaction::{Action, Refusal};
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::{BoxError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnConsumedCapacity, TransactWriteItem};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 
 /// The operation of a record whose change did not happen.
 pub(super) const VOID: &str = "void";
@@ -36,8 +36,7 @@ impl TenantStore {
     pub(super) async fn transact(&self, actions: Vec<Action>, void: Option<Void>) -> Result<(), CommitError> {
         let (items, refusals): (Vec<_>, Vec<_>) =
             actions.into_iter().map(|action| (action.item, action.refusal)).unzip();
-        let unheard = Unheard::default();
-        let Err(error) = self.send(items, unheard.clone()).await else { return Ok(()) };
+        let Err(error) = self.send(items).await else { return Ok(()) };
         let refused = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 match cancelled_because(cancelled.cancellation_reasons(), &refusals) {
@@ -52,7 +51,7 @@ impl TenantStore {
             _ => store_error("TransactWriteItems", &error).into(),
         };
         let is_known = !matches!(refused, CommitError::Store(StoreError::Unavailable(_)));
-        if let Some(void) = void.filter(|_| is_known && unheard.0.load(Ordering::Relaxed))
+        if let Some(void) = void.filter(|_| is_known && is_repeated(&error))
             && self.has_happened(void).await?
         {
             return Ok(());
@@ -69,7 +68,7 @@ impl TenantStore {
             .build()
             .map_err(|error| StoreError::Refused { operation: "TransactWriteItems", message: error.to_string() })?;
         let put = TransactWriteItem::builder().put(put).build();
-        let Err(error) = self.send(vec![put], Unheard::default()).await else { return Ok(false) };
+        let Err(error) = self.send(vec![put]).await else { return Ok(false) };
         let is_there = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
@@ -84,19 +83,13 @@ impl TenantStore {
         }
     }
 
-    async fn send(
-        &self,
-        items: Vec<TransactWriteItem>,
-        unheard: Unheard,
-    ) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
+    async fn send(&self, items: Vec<TransactWriteItem>) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
         let call = self.meter.start();
         let answer = self
             .client
             .transact_write_items()
             .set_transact_items(Some(items))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .interceptor(unheard)
             .send()
             .await?;
         note(&call, Units::Write, answer.consumed_capacity().first());
@@ -109,32 +102,36 @@ pub(super) fn is_void(record: &Item) -> bool {
     Reader(record).optional("operation") == Some(VOID)
 }
 
-/// Whether an attempt may be carried out yet, or was, without an answer that says so.
-#[derive(Debug, Clone, Default)]
-struct Unheard(Arc<AtomicBool>);
+/// In the SDK's client: an answer that is not of the first attempt says so in a header.
+#[derive(Debug)]
+pub(super) struct Attempts;
 
-impl Intercept for Unheard {
+/// That header: which attempt it was.
+const ATTEMPT: &str = "x-scimlet-attempt";
+
+#[dyn_dispatch_hint]
+impl Intercept for Attempts {
     fn name(&self) -> &'static str {
-        "Unheard"
+        "Attempts"
     }
 
-    fn read_after_attempt(
+    fn modify_before_deserialization(
         &self,
-        context: &FinalizerInterceptorContextRef<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        settings: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Err(error)) = context.output_or_error() else { return Ok(()) };
-        let is_under_way = error
-            .as_operation_error()
-            .and_then(|error| error.downcast_ref::<TransactWriteItemsError>())
-            .is_some_and(TransactWriteItemsError::is_transaction_in_progress_exception);
-        let is_refused = context.response().is_some_and(|response| response.status().is_client_error());
-        if is_under_way || !is_refused {
-            self.0.store(true, Ordering::Relaxed);
+        let attempt = settings.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        if attempt > 1 {
+            context.response_mut().headers_mut().insert(ATTEMPT, attempt.to_string());
         }
         Ok(())
     }
+}
+
+/// Whether an attempt before the one that was answered may be carried out yet, or was.
+fn is_repeated<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|response| response.headers().contains_key(ATTEMPT))
 }
 
 /// What a cancelled transaction says to whoever asked for it; `None` when it was carried out before. A value that another

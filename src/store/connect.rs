@@ -1,5 +1,6 @@
 //! The client, and the table where it may be created: on a local engine. On AWS the template creates it.
 
+use super::commit::Attempts;
 use super::{Store, StoreError};
 use crate::ambient;
 use crate::config::Table;
@@ -55,8 +56,8 @@ async fn connect_through(table: &Table, http_client: SharedHttpClient) -> Store 
             loader = loader.region(Region::from_static("us-east-1"));
         }
     }
-    let config = loader.load().await;
-    Store::new(aws_sdk_dynamodb::Client::new(&config), &table.name)
+    let config = aws_sdk_dynamodb::config::Builder::from(&loader.load().await).interceptor(Attempts).build();
+    Store::new(aws_sdk_dynamodb::Client::from_conf(config), &table.name)
 }
 
 impl Store {
