@@ -50,8 +50,9 @@ impl TenantStore {
             }
             _ => store_error("TransactWriteItems", &error).into(),
         };
-        let is_known = !matches!(refused, CommitError::Store(StoreError::Unavailable(_)));
-        if let Some(void) = void.filter(|_| is_known && is_repeated(&error))
+        // These say that nothing is known, or that it is no time for more calls.
+        let is_open = matches!(refused, CommitError::Store(StoreError::Unavailable(_) | StoreError::Throttled(_)));
+        if let Some(void) = void.filter(|_| !is_open && is_repeated(&error))
             && self.has_happened(void).await?
         {
             return Ok(());

@@ -271,8 +271,8 @@ impl Transaction<'_> {
         self.actions.len()
     }
 
-    /// Carries it out, whole or not at all. An error but [`StoreError::Unavailable`] says that it was not, and if it has
-    /// a record ([`Self::log`]) that it will not be either, however late an attempt arrives.
+    /// Carries it out, whole or not at all. An error but [`StoreError::Unavailable`] and [`StoreError::Throttled`] says
+    /// that it was not, and if it has a record ([`Self::log`]) that it will not be either, however late an attempt arrives.
     ///
     /// # Errors
     ///
