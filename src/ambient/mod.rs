@@ -10,6 +10,7 @@ mod repeatable;
 pub use repeatable::{Repeatable, repeatable};
 
 use jiff::{Timestamp, TimestampRound, Unit};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a seed says in place of the clock or the system, where there is one: in a test that can be repeated.
@@ -44,12 +45,20 @@ pub fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// A fresh id that sorts by time: `UUIDv7`.
+/// A fresh id that sorts by this time: `UUIDv7`. Of one millisecond, those of one process are in the order in which they
+/// were made, but for one in 65,536.
 #[must_use]
-pub fn new_time_ordered_id() -> String {
-    unless_seeded!(repeatable::Source::new_time_ordered_id);
-    uuid::Uuid::now_v7().to_string()
+pub fn new_time_ordered_id(at: Timestamp) -> String {
+    unless_seeded!(|source| source.new_time_ordered_id(at));
+    let (seconds, rest) = (at.as_second().unsigned_abs(), at.subsec_nanosecond().unsigned_abs());
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix_time(seconds, rest, count.into(), COUNT_BITS)).to_string()
 }
+
+/// How many time-ordered ids this process has made.
+static COUNT: AtomicU16 = AtomicU16::new(0);
+/// The bits of [`COUNT`]. The other 58 behind the milliseconds are random.
+const COUNT_BITS: u8 = 16;
 
 /// A random part of `longest`, to spread retries.
 #[must_use]

@@ -58,9 +58,9 @@ impl Source {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
-    /// Those of one millisecond are in order, too, as the version's own method has them.
-    pub(super) fn new_time_ordered_id(&mut self) -> String {
-        let milliseconds = u64::try_from(self.now().as_millisecond()).unwrap_or_default();
+    /// Those of one millisecond are in order, too.
+    pub(super) fn new_time_ordered_id(&mut self, at: Timestamp) -> String {
+        let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or_default();
         let count = if milliseconds == self.last.0 { self.last.1 + 1 } else { 0 };
         self.last = (milliseconds, count);
         let mut rest = [0; 10];
@@ -98,8 +98,8 @@ mod tests {
                     ambient::now().to_string(),
                     format!("{:?}", ambient::monotonic() - began),
                     ambient::new_id(),
-                    ambient::new_time_ordered_id(),
-                    ambient::new_time_ordered_id(),
+                    ambient::new_time_ordered_id(ambient::now()),
+                    ambient::new_time_ordered_id(ambient::now()),
                     format!("{:?}", ambient::jitter(Duration::from_secs(1))),
                     ambient::random_token().unwrap(),
                     format!("{:?}", ambient::nonce()),
@@ -124,7 +124,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let _seeded = ambient::repeatable(1, "2026-11-24T12:00:00Z".parse().unwrap());
-            let ids: Vec<String> = (0..600).map(|_| ambient::new_time_ordered_id()).collect();
+            let ids: Vec<String> = (0..600).map(|_| ambient::new_time_ordered_id(ambient::now())).collect();
             assert!(ids.is_sorted());
             let uuid: uuid::Uuid = ids[0].parse().unwrap();
             assert_eq!((uuid.get_version_num(), &ids[0][..8]), (7, "01a20d6d"));

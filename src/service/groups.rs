@@ -5,7 +5,7 @@ use super::change::Difference;
 use super::error::AttemptError;
 use super::membership::{Plan, Wish};
 use super::redo::Staging;
-use super::write::{Retry, changed, created};
+use super::write::{Retry, changed, created, date, now};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::change as rules;
@@ -64,8 +64,8 @@ impl Service {
         let mut retry = Retry::until(caller.deadline);
         let created = loop {
             let attempt: Result<_, AttemptError> = async {
-                let id = group.meta.id.clone();
-                let at = group.meta.created.clone();
+                date(&mut group.meta, now());
+                let (id, at) = (group.meta.id.clone(), group.meta.created.clone());
                 let plan = Plan::make(&store, &id, &wish, &[]).await?;
                 plan.check(caller)?;
                 group.member_count = plan.delta().unsigned_abs();
@@ -272,7 +272,7 @@ impl Service {
                 id: &id,
                 delta: plan.delta(),
                 groups_delta: plan.groups_delta(),
-                at: &at,
+                at: Some(&at),
                 version: exact.then_some(before.meta.version),
                 intent: before.marks.intent.as_deref(),
             });

@@ -2,7 +2,7 @@
 //! left behind. `store::redo` says what they are.
 
 use super::error::AttemptError;
-use super::write::{Retry, now};
+use super::write::{Retry, now, now_after};
 use super::{Caller, Service, ServiceError};
 use crate::ambient;
 use crate::protocol::members::Membership;
@@ -78,7 +78,11 @@ impl Service {
             transaction.register(&redo, at);
             transaction.commit().await?;
         }
-        store.put_chunks(&redo, &chunks, &staging.chunks).await?;
+        if store.put_chunks(&redo, &chunks, &staging.chunks).await? {
+            // What comes late comes for nobody: the next attempt has a redo of its own.
+            self.kill(store, &redo).await?;
+            return Err(AttemptError::Moved);
+        }
         staging.chunks = chunks.into_iter().map(|chunk| chunk.first).collect();
         let new: Vec<Resource> = wanted.difference(&staging.marked).cloned().collect();
         let gone = in_transactions(store, &new, deadline, |transaction, (resource_type, id)| {
@@ -149,15 +153,20 @@ impl Service {
         caller.redo = Some(if is_ended { "ended" } else { "left to the sweep" });
     }
 
+    /// Sees to it that a staged redo is never committed, if it is not yet.
+    async fn kill(&self, store: &TenantStore, redo: &Redo) -> Result<(), ServiceError> {
+        let mut transaction = store.transaction();
+        transaction.kill_redo(redo);
+        match transaction.commit().await {
+            Ok(()) | Err(CommitError::Moved) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Ends a redo that nobody goes on with.
     pub(super) async fn end(&self, store: &TenantStore, redo: &Redo, deadline: Instant) -> Result<(), ServiceError> {
         if self.state(store, redo).await? == Some(State::Staged) {
-            let mut transaction = store.transaction();
-            transaction.kill_redo(redo);
-            match transaction.commit().await {
-                Ok(()) | Err(CommitError::Moved) => {}
-                Err(error) => return Err(failed(error)),
-            }
+            self.kill(store, redo).await?;
         }
         match (self.state(store, redo).await?, redo.kind) {
             (Some(State::Dead), _) => self.clear(store, redo, deadline).await,
@@ -390,17 +399,17 @@ fn added(change: &MemberChange) -> Option<Resource> {
 
 /// Takes a deleted member out of a group that was read with its membership.
 fn write_leave(transaction: &mut Transaction<'_>, redo: &Redo, group: &Stored, membership: Option<&Membership>) {
-    let (group_id, at) = (&group.meta.id, now());
+    let (group_id, at) = (&group.meta.id, now_after([group.meta.last_modified.as_str()]));
     let Some(membership) = membership else { return transaction.end_leave(group_id, redo, &at) };
     let touch = GroupTouch {
         id: group_id,
         delta: -1,
         groups_delta: -i64::from(membership.resource_type == ResourceType::Group),
-        at: &at,
+        at: Some(&at),
         version: None,
         intent: group.marks.intent.as_deref(),
     };
-    transaction.apply_leave(&touch, redo, membership.resource_type);
+    transaction.apply_leave(&touch, redo, membership.resource_type, &at);
 }
 
 /// What a transaction without unique values ended in.

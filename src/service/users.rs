@@ -7,7 +7,7 @@ use super::guards::is_active;
 use super::membership::MAX_MEMBER_CHANGES;
 use super::redo::Staging;
 use super::restore::MEMBERS_OMITTED;
-use super::write::{Retry, changed, created, now};
+use super::write::{Retry, changed, created, date, now, now_after};
 use super::{Answer, Caller, Preconditions, Service, ServiceError};
 use crate::protocol::change as rules;
 use crate::protocol::index;
@@ -55,6 +55,7 @@ impl Service {
         let difference = Difference::between(&nothing, &user.kept);
         let mut retry = Retry::until(caller.deadline);
         loop {
+            date(&mut user.meta, now());
             let attempt: Result<_, AttemptError> = async {
                 let mut record = difference.record("create", &user.meta, caller, &user.meta.created, self.expiry());
                 store.stage_change(&mut record).await?;
@@ -233,7 +234,8 @@ impl Service {
     ) -> Result<(), AttemptError> {
         let meta = &stored.meta;
         let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
-        let at = now();
+        let times = groups.iter().chain([stored]).map(|resource| resource.meta.last_modified.as_str());
+        let at = now_after(times);
         let left: Vec<String> = groups.iter().map(|group| group.meta.id.clone()).collect();
         let members = match stored.member_count {
             0 => Vec::new(),
@@ -267,7 +269,7 @@ impl Service {
                     id: &group.meta.id,
                     delta: -1,
                     groups_delta: -i64::from(meta.resource_type == ResourceType::Group),
-                    at: &at,
+                    at: Some(&at),
                     version: None,
                     intent: group.marks.intent.as_deref(),
                 });

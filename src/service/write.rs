@@ -9,6 +9,7 @@ use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use crate::store::items::Marks;
 use crate::store::{Stored, TenantStore};
+use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
 /// Longest pause between two attempts.
@@ -50,7 +51,24 @@ impl Retry {
 /// The time of day, always with three digits of a second: sorted as text, times stand in their order.
 #[must_use]
 pub fn now() -> String {
-    format!("{:.3}", ambient::now())
+    text(ambient::now())
+}
+
+/// The time of a change: now, but a millisecond later than each of these, which were read, at the least. They are times of
+/// changes that came before it, perhaps by a clock that is ahead.
+pub(super) fn now_after<'t>(times: impl IntoIterator<Item = &'t str>) -> String {
+    let now = now();
+    match times.into_iter().max() {
+        Some(last) if last >= now.as_str() => {
+            let last = last.parse::<Timestamp>().ok();
+            last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok()).map_or(now, text)
+        }
+        _ => now,
+    }
+}
+
+fn text(time: Timestamp) -> String {
+    format!("{time:.3}")
 }
 
 /// A resource that does not exist yet.
@@ -61,9 +79,16 @@ pub fn created(resource_type: ResourceType, kept: Object) -> Stored {
     Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, is_unmanaged: false, marks: Marks::default() }
 }
 
+/// Gives a resource that does not exist yet the time at which it comes to be.
+pub(super) fn date(meta: &mut Meta, at: String) {
+    meta.last_modified.clone_from(&at);
+    meta.created = at;
+}
+
 /// The state after a change of `before`.
 pub(super) fn changed(before: &Stored, kept: Object) -> Stored {
-    let meta = Meta { version: before.meta.version + 1, last_modified: now(), ..before.meta.clone() };
+    let last_modified = now_after([before.meta.last_modified.as_str()]);
+    let meta = Meta { version: before.meta.version + 1, last_modified, ..before.meta.clone() };
     let &Stored { joins, member_count, member_groups, is_unmanaged, .. } = before;
     Stored { meta, kept, joins, member_count, member_groups, is_unmanaged, marks: before.marks.clone() }
 }

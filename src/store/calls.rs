@@ -2,6 +2,7 @@
 //! process.
 
 use super::TenantStore;
+use super::attempts::watched;
 use super::error::StoreError;
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
@@ -239,8 +240,9 @@ impl TenantStore {
         }
     }
 
-    /// `BatchWriteItem`: puts items and deletes keys, without conditions. No key may be named twice.
-    pub(super) async fn batch_write(&self, put: Vec<Item>, delete: &[Key]) -> Result<(), StoreError> {
+    /// `BatchWriteItem`: puts items and deletes keys, without conditions. No key may be named twice. Gives whether some of
+    /// it may yet be done once more.
+    pub(super) async fn batch_write(&self, put: Vec<Item>, delete: &[Key]) -> Result<bool, StoreError> {
         let refused =
             |error: BuildError| StoreError::Refused { operation: "BatchWriteItem", message: error.to_string() };
         let mut requests = Vec::with_capacity(put.len() + delete.len());
@@ -254,7 +256,9 @@ impl TenantStore {
         }
         let batches: Vec<_> =
             requests.chunks(BATCH_WRITE_REQUESTS).map(|batch| self.batch_write_one(batch.to_vec())).collect();
-        stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await
+        let writes = stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect();
+        let (done, may_happen_again): (Result<(), StoreError>, bool) = watched(writes).await;
+        done.map(|()| may_happen_again)
     }
 
     async fn batch_write_one(&self, mut wanted: Vec<WriteRequest>) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@
 //! that it is not there, and a record that says `void` takes its place.
 
 use super::TenantStore;
+use super::attempts::watched;
 use super::calls::{Item, innermost, note, store_error, without_values};
 use super::error::{CommitError, StoreError};
 use super::items::{Reader, item};
@@ -13,13 +14,9 @@ use super::keys::Key;
 use super::meter::Units;
 use super::transaction::{Action, Refusal};
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::{BoxError, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnConsumedCapacity, TransactWriteItem};
-use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
-use aws_smithy_runtime_api::client::retries::RequestAttempts;
 
 /// The operation of a record whose change did not happen.
 pub(super) const VOID: &str = "void";
@@ -36,7 +33,8 @@ impl TenantStore {
     pub(super) async fn transact(&self, actions: Vec<Action>, void: Option<Void>) -> Result<(), CommitError> {
         let (items, refusals): (Vec<_>, Vec<_>) =
             actions.into_iter().map(|action| (action.item, action.refusal)).unzip();
-        let Err(error) = self.send(items).await else { return Ok(()) };
+        let (sent, may_yet_happen) = watched(self.send(items)).await;
+        let Err(error) = sent else { return Ok(()) };
         let refused = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 match cancelled_because(cancelled.cancellation_reasons(), &refusals) {
@@ -51,8 +49,8 @@ impl TenantStore {
             _ => store_error("TransactWriteItems", &error).into(),
         };
         // These say that nothing is known, or that it is no time for more calls.
-        let is_open = matches!(refused, CommitError::Store(StoreError::Unavailable(_) | StoreError::Throttled(_)));
-        if let Some(void) = void.filter(|_| !is_open && is_repeated(&error))
+        let is_not_known = matches!(refused, CommitError::Store(StoreError::Unavailable(_) | StoreError::Throttled(_)));
+        if let Some(void) = void.filter(|_| may_yet_happen && !is_not_known)
             && self.has_happened(void).await?
         {
             return Ok(());
@@ -101,38 +99,6 @@ impl TenantStore {
 /// Whether a record of the change log says that its change did not happen.
 pub(super) fn is_void(record: &Item) -> bool {
     Reader(record).optional("operation") == Some(VOID)
-}
-
-/// In the SDK's client: an answer that is not of the first attempt says so in a header.
-#[derive(Debug)]
-pub(super) struct Attempts;
-
-/// That header: which attempt it was.
-const ATTEMPT: &str = "x-scimlet-attempt";
-
-#[dyn_dispatch_hint]
-impl Intercept for Attempts {
-    fn name(&self) -> &'static str {
-        "Attempts"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        settings: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let attempt = settings.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
-        if attempt > 1 {
-            context.response_mut().headers_mut().insert(ATTEMPT, attempt.to_string());
-        }
-        Ok(())
-    }
-}
-
-/// Whether an attempt before the one that was answered may be carried out yet, or was.
-fn is_repeated<E>(error: &SdkError<E, HttpResponse>) -> bool {
-    error.raw_response().is_some_and(|response| response.headers().contains_key(ATTEMPT))
 }
 
 /// What a cancelled transaction says to whoever asked for it; `None` when it was carried out before. A value that another

@@ -1,6 +1,6 @@
 //! The client, and the table where it may be created: on a local engine. On AWS the template creates it.
 
-use super::commit::Attempts;
+use super::attempts::Attempts;
 use super::{Store, StoreError};
 use crate::ambient;
 use crate::config::Table;

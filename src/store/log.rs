@@ -30,9 +30,6 @@ const MAX_INLINE_BYTES: usize = 128 * 1024;
 const PART_BYTES: usize = 300 * 1024;
 /// Parts that a transaction carries beside the record; more are written before it.
 const PARTS_IN_TRANSACTION: usize = 5;
-/// How far before a time the ids of its records may begin, in ms: a record has the time of its change, and gets its id after
-/// that, by the clock of the same process, which may be put right in between.
-const ID_MARGIN_MS: i64 = 60_000;
 /// Days that are looked for at the same time when the first day of the log is.
 const DAYS_AT_ONCE: usize = 16;
 /// What a void record says has changed.
@@ -76,11 +73,13 @@ struct Parts {
 }
 
 impl Change {
-    /// A change that is not recorded yet.
+    /// A change that is not recorded yet. `at` gives its place in the log: two changes of one resource have the order in
+    /// which they happen if it is later for the second one.
     #[must_use]
     pub fn new(operation: &'static str, resource_type: &'static str, resource_id: &str, at: &str) -> Self {
+        let time = at.parse().unwrap_or_else(|_| crate::ambient::now());
         Self {
-            id: crate::ambient::new_time_ordered_id(),
+            id: crate::ambient::new_time_ordered_id(time),
             operation,
             resource_type,
             resource_id: resource_id.to_owned(),
@@ -147,7 +146,7 @@ impl TenantStore {
         let items = parts.into_iter().enumerate().map(|(number, part)| part_item(&record, number, part, change));
         let items = items.collect();
         change.parts = Some(Parts { count, to_write: Vec::new() });
-        self.batch_write(items, &[]).await
+        self.batch_write(items, &[]).await.map(drop)
     }
 
     /// The key of its record.
@@ -320,10 +319,10 @@ fn record(item: &Item, parts: &[Item]) -> Result<Record, StoreError> {
     })
 }
 
-/// What sorts before the ids of all records from a time on, and not long before: an id begins with the milliseconds since
-/// 1970 at which it was made (RFC 9562 section 5.7), which is after the time that the record has.
+/// What sorts right before the ids of all records from a time on: an id begins with the milliseconds since 1970 (RFC 9562
+/// section 5.7) of the time that its record has.
 fn first_id(from: &str) -> Option<String> {
-    let time = from.parse::<jiff::Timestamp>().ok()?.as_millisecond() - ID_MARGIN_MS;
+    let time = from.parse::<jiff::Timestamp>().ok()?.as_millisecond();
     let digits = format!("{:012x}", u64::try_from(time).ok()?);
     Some(format!("{}-{}", digits.get(..8)?, digits.get(8..12)?))
 }
@@ -340,11 +339,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_made_at_a_time_is_read_from_that_time_on_and_one_long_before_is_not() {
-        let from = "2026-11-27T16:16:57.342Z";
-        let first = first_id(from).unwrap();
-        assert!(first.as_str() <= "01a21dcb-ae03-7163-b4f7-2820fa8d3ba1", "made in the millisecond after: {first}");
-        assert!(first.as_str() > "01a21dca-0000-7163-b4f7-2820fa8d3ba1", "made more than a minute before: {first}");
+    fn a_record_is_read_from_its_time_on_and_not_from_a_later_one() {
+        let at = "2026-11-27T16:16:57.342Z";
+        let id = Change::new("patch", "User", "2819c223", at).id;
+        assert!(first_id(at).unwrap() <= id, "{id}");
+        assert!(first_id("2026-11-27T16:16:57.343Z").unwrap() > id, "{id}");
         assert_eq!((first_id("yesterday"), first_id("1960-01-01T00:00:00Z")), (None, None));
     }
 

@@ -6,6 +6,7 @@
 //! `redo` the changes that no transaction holds, `related` who is a member of what, [`setup`] whether the table can be
 //! used, and [`verify`] what must hold of all of it. `once` is for the embedded engine alone.
 
+mod attempts;
 pub mod breaker;
 pub mod calls;
 mod commit;

@@ -52,8 +52,8 @@ pub struct GroupTouch<'a> {
     pub delta: i64,
     /// Of them, groups.
     pub groups_delta: i64,
-    /// When, RFC 3339.
-    pub at: &'a str,
+    /// When, RFC 3339: later than any change of it before. `None` when it belongs to a change that has its time.
+    pub at: Option<&'a str>,
     /// The version the group must have; `None` when the change holds for any.
     pub version: Option<u64>,
     /// The intent that was pending when the group was read. No other one may be: it could be about the same members.
@@ -193,16 +193,23 @@ impl Transaction<'_> {
     }
 
     /// Counts a change of a group's members that holds whatever else changes: version, lastModified and memberCount go
-    /// on from what they are. Conditions: the group exists, has `touch.version` if that is given, and no other intent
-    /// than the one that was read.
+    /// on from what they are. Conditions: the group exists, was not changed at `touch.at` or later, so that the change log
+    /// has its changes in the order in which they happen, has `touch.version` if that is given, and no other intent than
+    /// the one that was read.
     pub fn touch_group(&mut self, touch: &GroupTouch<'_>) {
         self.touch_group_and(touch, None);
     }
 
-    /// The same, and the end of the redo of a member that left, by its mark.
-    pub(super) fn touch_group_and(&mut self, touch: &GroupTouch<'_>, left: Option<AttributeValue>) {
+    /// The same, and the end of the redo of a member that left: its mark, and when.
+    pub(super) fn touch_group_and(&mut self, touch: &GroupTouch<'_>, left: Option<(AttributeValue, &str)>) {
         let mut condition = "attribute_exists(PK)".to_owned();
-        let mut values = vec![("one", n(1)), ("delta", n(touch.delta)), ("at", s(touch.at))];
+        let mut values = vec![("one", n(1)), ("delta", n(touch.delta))];
+        let mut expression = "SET #version = #version + :one, #memberCount = #memberCount + :delta".to_owned();
+        if let Some(at) = touch.at {
+            condition.push_str(" AND #lastModified < :at");
+            expression.push_str(", #lastModified = :at");
+            values.push(("at", s(at)));
+        }
         if let Some(version) = touch.version {
             condition.push_str(" AND #version = :version");
             values.push(("version", n(version)));
@@ -214,16 +221,15 @@ impl Transaction<'_> {
                 values.push(("intent", s(intent)));
             }
         }
-        let mut expression =
-            "SET #version = #version + :one, #memberCount = #memberCount + :delta, #lastModified = :at".to_owned();
-        if left.is_some() {
-            expression.push_str(", #settled = :at");
+        if let Some((_, settled)) = &left {
+            expression.push_str(", #settled = :settled");
+            values.push(("settled", s(*settled)));
         }
         if touch.groups_delta != 0 {
             expression.push_str(" ADD #memberGroups :groups");
             values.push(("groups", n(touch.groups_delta)));
         }
-        if let Some(mark) = left {
+        if let Some((mark, _)) = left {
             expression.push_str(" DELETE #leaving :mark");
             values.push(("mark", mark));
         }

@@ -126,10 +126,10 @@ impl Transaction<'_> {
 
     /// Takes a deleted member out of a group, with the note. Conditions: it is a member, and the group exists and has no
     /// other intent than the one that was read.
-    pub(crate) fn apply_leave(&mut self, touch: &GroupTouch<'_>, redo: &Redo, resource_type: ResourceType) {
+    pub(crate) fn apply_leave(&mut self, touch: &GroupTouch<'_>, redo: &Redo, resource_type: ResourceType, at: &str) {
         let change = MemberChange::Remove { id: redo.subject.clone(), resource_type };
-        self.write_membership(touch.id, &change, touch.at, true);
-        self.touch_group_and(touch, Some(one(&redo.mark().to_string())));
+        self.write_membership(touch.id, &change, at, true);
+        self.touch_group_and(touch, Some((one(&redo.mark().to_string()), at)));
     }
 
     /// Applies a chunk, and takes it away. `without` are members that do not exist, which the group then does not count.
@@ -157,7 +157,7 @@ impl Transaction<'_> {
                 id: &redo.subject,
                 delta: -lost(None),
                 groups_delta: -lost(Some(ResourceType::Group)),
-                at: &chunk.at,
+                at: None,
                 version: None,
                 intent: Some(&redo.id),
             });
@@ -177,8 +177,14 @@ impl Transaction<'_> {
 
 impl TenantStore {
     /// Puts the chunks of a staged intent, and takes away those of an earlier try that are not among them. Nobody refers
-    /// to them yet.
-    pub(crate) async fn put_chunks(&self, redo: &Redo, chunks: &[Chunk], earlier: &[String]) -> Result<(), StoreError> {
+    /// to them yet. Gives whether some of this may yet be done once more: such an intent cannot be committed, as a chunk
+    /// that was applied would stand there again.
+    pub(crate) async fn put_chunks(
+        &self,
+        redo: &Redo,
+        chunks: &[Chunk],
+        earlier: &[String],
+    ) -> Result<bool, StoreError> {
         debug_assert_eq!(redo.kind, Kind::Members);
         let mut items = Vec::with_capacity(chunks.len());
         for chunk in chunks {
@@ -202,7 +208,7 @@ impl TenantStore {
     pub(crate) async fn delete_chunks(&self, redo: &Redo, chunks: &[Chunk]) -> Result<(), StoreError> {
         let keys: Vec<Key> =
             chunks.iter().map(|chunk| self.keys.chunk(&redo.subject, &redo.id, &chunk.first)).collect();
-        self.batch_write(Vec::new(), &keys).await
+        self.batch_write(Vec::new(), &keys).await.map(drop)
     }
 }
 

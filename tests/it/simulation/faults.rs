@@ -108,7 +108,8 @@ impl Faulty {
         }
         let special: &[Fault] = match call.operation.as_str() {
             "TransactWriteItems" => &[Fault::Conflict, Fault::Conflict, Fault::InProgress, Fault::Late],
-            "BatchGetItem" | "BatchWriteItem" => &[Fault::Unprocessed; 4],
+            "BatchGetItem" => &[Fault::Unprocessed; 4],
+            "BatchWriteItem" => &[Fault::Unprocessed, Fault::Unprocessed, Fault::Late, Fault::Late],
             "Query" => &[Fault::ShortPage; 4],
             _ => &[],
         };

@@ -1,11 +1,13 @@
 //! One thing that goes wrong at one moment.
 
 use super::engine::{Call, Engine, Wire, http_client};
+use crate::administration::log::World;
 use crate::administration::records;
 use crate::harness::{App, PATCH_OP, TOKEN};
 use crate::verify::is_clean_but_for_leftovers;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use scimlet::ambient;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -295,6 +297,101 @@ async fn an_attempt_that_arrives_after_its_answer_is_nothing() {
     is_clean_but_for_leftovers(&app, "after all").await;
 }
 
+/// A change whose first attempt is lost comes after those that were made meanwhile, in the log too.
+#[tokio::test(start_paused = true)]
+async fn the_log_has_the_changes_of_a_group_in_the_order_in_which_they_happen() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let user = app.user("bob@example.com").await;
+    let path = format!("/Groups/{}", app.group("Team", &[]).await);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let losing = scripted(&app, &engine, move |_, operation, _| match operation {
+        "TransactWriteItems" if writes.fetch_add(1, Ordering::Relaxed) == 0 => Step::Late(Duration::from_secs(3_600)),
+        _ => Step::Answered,
+    });
+    let lost = async { losing.operations(&path, add(std::slice::from_ref(&user))).await.expect(204) };
+    let others = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        app.operations(&path, add(std::slice::from_ref(&user))).await.expect(204);
+        let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{user}\"]") }]);
+        app.operations(&path, remove).await.expect(204);
+    };
+    tokio::join!(lost, others);
+    assert_eq!(app.get(&path).await.expect(200).body["members"][0]["value"], user);
+    let records = records(&app, "default").await;
+    assert_eq!(records.len(), 5, "both are created, and three changes");
+    assert!(World::replayed(&records) == World::of_table(&app).await, "{records:#?}");
+    is_clean_but_for_leftovers(&app, "after all").await;
+}
+
+/// A part of what was staged arrives a second time, when it was applied and one of the members was taken out again, while
+/// another part is not applied yet.
+#[tokio::test(start_paused = true)]
+async fn what_was_staged_and_arrives_late_is_not_applied_again() {
+    let engine = Engine::new();
+    let app = App::over(http_client(engine.clone()), &[]).await;
+    let mut users = Vec::new();
+    for number in 0..60 {
+        users.push(app.user(&format!("u{number}@example.com")).await);
+    }
+    // The first one stands in the first of two chunks.
+    users.sort();
+    let (first, last) = (users[0].clone(), users[59].clone());
+    let path = format!("/Groups/{}", app.group("Team", &[]).await);
+    let staged = Arc::new(AtomicUsize::new(0));
+    let slow = scripted(&app, &engine, move |_, operation, text| match operation {
+        "BatchWriteItem" if staged.fetch_add(1, Ordering::Relaxed) == 0 => Step::Late(Duration::from_secs(7)),
+        "TransactWriteItems" if text.contains("#INTENT#") && text.contains(&last) => {
+            Step::After(Duration::from_secs(4))
+        }
+        _ => Step::Answered,
+    });
+    let adding = async { slow.operations(&path, add(&users)).await.expect(204) };
+    let removing = async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 60);
+        let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{first}\"]") }]);
+        app.operations(&path, remove).await.expect(204);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let group = app.get(&path).await.expect(200).body;
+        assert_eq!(group["members"].as_array().unwrap().len(), 59);
+        let groups = app.get(&format!("/Users/{first}")).await.expect(200).body["groups"].clone();
+        assert_eq!(groups, Value::Null);
+    };
+    tokio::join!(adding, removing);
+    assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 59);
+    is_clean_but_for_leftovers(&app, "after both").await;
+}
+
+/// The clocks of two functions differ: what the second one does comes after what the first one did, in the log and by
+/// `lastModified`.
+#[tokio::test(start_paused = true)]
+async fn changes_of_one_resource_have_their_order_whatever_clocks_say() {
+    let app = App::over(http_client(Engine::new()), &[]).await;
+    let start: jiff::Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
+    let ahead = ambient::repeatable(1, start + jiff::SignedDuration::from_secs(2));
+    let (user, other) = (app.user("bob@example.com").await, app.user("ann@example.com").await);
+    let group = app.group("Team", &[]).await;
+    let (user_path, path) = (format!("/Users/{user}"), format!("/Groups/{group}"));
+    let rename = |name: &str| json!([{ "op": "replace", "path": "displayName", "value": name }]);
+    let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{user}\"]") }]);
+    app.operations(&user_path, rename("A")).await.expect(200);
+    app.operations(&path, add(std::slice::from_ref(&user))).await.expect(204);
+    drop(ahead);
+    let _behind = ambient::repeatable(2, start);
+    app.operations(&user_path, rename("B")).await.expect(200);
+    app.operations(&path, remove).await.expect(204);
+    app.operations(&path, add(&[user.clone(), other])).await.expect(204);
+    app.operations(&path, rename("Team B")).await.expect(204);
+    let modified = app.get(&path).await.expect(200).body["meta"]["lastModified"].clone();
+    assert_eq!(modified, "2026-11-24T08:00:02.004Z");
+    app.delete(&user_path).await.expect(204);
+    let records = records(&app, "default").await;
+    let last = records.last().unwrap();
+    assert_eq!((last.operation.as_str(), last.at.as_str()), ("delete", "2026-11-24T08:00:02.005Z"));
+    assert!(World::replayed(&records) == World::of_table(&app).await, "{records:#?}");
+}
+
 /// A table that takes seconds for each call: the request ends in time, with a SCIM error, and has changed all or nothing.
 #[tokio::test(start_paused = true)]
 async fn a_slow_table_is_answered_for_in_time() {
@@ -355,7 +452,7 @@ async fn the_time_that_lambda_gives_a_function_is_the_time_of_a_request() {
     let (_, failing) = failing(|_, _, _| Step::After(Duration::from_millis(2_600))).await;
     let event = include_str!("../../../events/users-list.json").replace("local-invoke-token", TOKEN);
     for (milliseconds, status) in [(3_000, 503), (20_000, 200)] {
-        let now = scimlet::ambient::now().as_millisecond() as u64;
+        let now = ambient::now().as_millisecond() as u64;
         let mut context = lambda_http::Context::default();
         context.deadline = now + milliseconds;
         let mut event: Value = serde_json::from_str(&event).unwrap();
