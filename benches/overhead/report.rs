@@ -55,6 +55,11 @@ impl Row {
     fn overhead_ms(&self) -> f64 {
         self.request.nanoseconds.saturating_sub(self.bare.nanoseconds) as f64 / 1e6
     }
+
+    /// The part of the request's time that its part of the instructions has.
+    fn overhead_ms_by_instructions(&self) -> f64 {
+        self.request.nanoseconds as f64 * self.overhead() as f64 / self.request.instructions as f64 / 1e6
+    }
 }
 
 pub fn is_updated() -> bool {
@@ -94,20 +99,21 @@ pub fn report(rows: &[Row]) -> bool {
 
 fn table(rows: &[Row]) -> String {
     let mut table = String::from(
-        "| operation | DynamoDB calls | instructions | of the calls alone | scimlet's | CPU | of the calls alone | scimlet's |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| operation | DynamoDB calls | instructions | of the calls alone | scimlet's | CPU | of the calls alone | the difference | scimlet's by instructions |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
     for row in rows {
         let Row { operation, calls, request, bare } = row;
         writeln!(
             table,
-            "| {operation} | {calls} | {} | {} | {} | {:.3} ms | {:.3} ms | {:.3} ms |",
+            "| {operation} | {calls} | {} | {} | {} | {:.3} ms | {:.3} ms | {:.3} ms | {:.3} ms |",
             request.instructions,
             bare.instructions,
             row.overhead(),
             ms(request.nanoseconds),
             ms(bare.nanoseconds),
             row.overhead_ms(),
+            row.overhead_ms_by_instructions(),
         )
         .unwrap();
     }

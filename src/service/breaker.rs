@@ -3,12 +3,14 @@
 //! What is about to be lost is counted before it is lost, in one item of the tenant, in twelve parts of the window. What
 //! would be too much is not counted: it did not happen.
 
+use super::error::AttemptError;
+use super::write::Retry;
 use super::{Caller, Service, ServiceError};
 use crate::ambient;
 use crate::config::Breaker;
 use crate::protocol::schema::ResourceType;
 use crate::store::TenantStore;
-use crate::store::breaker::Losses;
+use crate::store::breaker::{BreakerState, Losses};
 use serde_json::json;
 
 /// Parts of the window that are counted one by one.
@@ -66,12 +68,20 @@ impl Service {
     /// What the table said.
     pub async fn let_through(&self, caller: &Caller, until: Option<jiff::Timestamp>) -> Result<(), ServiceError> {
         let store = self.store(caller);
-        store.allow_until(until.map_or(0, jiff::Timestamp::as_second)).await?;
         let (operation, after) = match until {
             Some(until) => ("allow", json!({ "until": format!("{until:.3}") })),
             None => ("guard", json!({})),
         };
-        self.record_of_tenant(&store, caller, operation, after).await
+        let mut retry = Retry::until(caller.deadline);
+        loop {
+            let mut transaction = store.transaction();
+            transaction.allow_until(until.map_or(0, jiff::Timestamp::as_second));
+            transaction.log(&self.record_of_tenant(caller, operation, &after));
+            let attempt = transaction.commit().await.map_err(AttemptError::from);
+            if let Some(done) = retry.settled(attempt).await? {
+                return Ok(done);
+            }
+        }
     }
 
     /// Counts what a request is about to take away, and refuses it when that would be too much.
@@ -99,7 +109,7 @@ impl Service {
         let users = users + u64::try_from(sum.deleted - lost.deleted).unwrap_or(0);
         let Some(reached) = limits.reached(&sum, users) else { return Ok(()) };
         store.count_losses(part, &lost.negated()).await?;
-        let is_first = store.trip(now, now - i64::from(limits.window) * 60).await?;
+        let is_first = self.trip(store, caller, &state, limits, now, &reached).await?;
         caller.breaker = Some(if is_first { "tripped" } else { "refused" });
         let oldest = state.first_part(first, part).unwrap_or(part);
         let retry_after = ((oldest + PARTS) * width - now).clamp(1, i64::from(limits.window) * 60);
@@ -109,9 +119,34 @@ impl Service {
         );
         if is_first {
             tracing::warn!(tenant = caller.tenant, reason = reached, "breaker");
-            self.record_of_tenant(store, caller, "stop", json!({ "reason": reached })).await?;
         }
         Err(ServiceError::Stopped(Stopped { detail, retry_after: u32::try_from(retry_after).unwrap_or(u32::MAX) }))
+    }
+
+    /// Notes and records that something was stopped. False when it was noted within the window.
+    async fn trip(
+        &self,
+        store: &TenantStore,
+        caller: &Caller,
+        state: &BreakerState,
+        limits: &Breaker,
+        now: i64,
+        reached: &str,
+    ) -> Result<bool, ServiceError> {
+        let since = now - i64::from(limits.window) * 60;
+        let mut tripped = state.tripped;
+        let mut retry = Retry::until(caller.deadline);
+        while tripped.is_none_or(|at| at < since) {
+            let mut transaction = store.transaction();
+            transaction.trip(now, since);
+            transaction.log(&self.record_of_tenant(caller, "stop", &json!({ "reason": reached })));
+            let attempt = transaction.commit().await.map_err(AttemptError::from);
+            if retry.settled(attempt).await?.is_some() {
+                return Ok(true);
+            }
+            tripped = store.breaker().await?.tripped;
+        }
+        Ok(false)
     }
 }
 

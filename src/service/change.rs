@@ -1,11 +1,10 @@
 //! The change log's record: what was there before and after, of the attributes that changed.
 
-use super::{Caller, Service, ServiceError};
+use super::{Caller, Service};
 use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
 use crate::protocol::{self, Object};
-use crate::store::TenantStore;
 use crate::store::log::Change;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -111,22 +110,14 @@ impl Service {
         expiry(self.settings.log_days)
     }
 
-    /// Records what happened to the tenant as a whole, beside the changes of resources.
-    pub(super) async fn record_of_tenant(
-        &self,
-        store: &TenantStore,
-        caller: &Caller,
-        operation: &'static str,
-        after: Value,
-    ) -> Result<(), ServiceError> {
+    /// The record of what happens to the tenant as a whole, beside the changes of resources.
+    pub(super) fn record_of_tenant(&self, caller: &Caller, operation: &'static str, after: &Value) -> Change {
         let mut record = Change::new(operation, TENANT, &caller.tenant, &super::write::now());
         record.actor.clone_from(&caller.actor);
         record.request_id.clone_from(&caller.request_id);
         record.client_request_id.clone_from(&caller.client_request_id);
         record.expires_at = self.expiry();
         record.changes = json!({ "before": {}, "after": after }).to_string();
-        let mut transaction = store.transaction();
-        transaction.log(&record);
-        transaction.commit().await.map_err(super::redo::failed)
+        record
     }
 }

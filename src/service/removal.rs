@@ -81,7 +81,10 @@ impl Service {
         left: u64,
     ) -> Result<(), ServiceError> {
         let summary = json!({ "resourceType": resource_type.name(), "deleted": deleted, "left": left });
-        self.record_of_tenant(&self.store(caller), caller, "delete all", summary).await
+        let store = self.store(caller);
+        let mut transaction = store.transaction();
+        transaction.log(&self.record_of_tenant(caller, "delete all", &summary));
+        transaction.commit().await.map_err(super::redo::failed)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::TenantStore;
 use super::error::StoreError;
 use super::items::{Reader, n};
+use super::transaction::{Refusal, Transaction};
 use std::collections::BTreeMap;
 
 /// What was taken away.
@@ -136,22 +137,20 @@ impl TenantStore {
         }
         Ok(state)
     }
+}
 
-    /// Notes that something was stopped, unless that was noted since `since`. Says whether it was not.
-    pub(crate) async fn trip(&self, now: i64, since: i64) -> Result<bool, StoreError> {
+impl Transaction<'_> {
+    /// Notes that something was stopped. Condition: that was not noted since `since`.
+    pub(crate) fn trip(&mut self, now: i64, since: i64) {
         let condition = "attribute_not_exists(#tripped) OR #tripped < :since";
         let values = vec![("now", n(now)), ("since", n(since))];
-        Ok(self.update_item(&self.keys.breaker(), "SET #tripped = :now", Some(condition), values).await?.is_some())
+        let key = self.store.keys.breaker();
+        self.update(&key, "SET #tripped = :now", Some(condition), values, Refusal::Moved);
     }
 
     /// Lets everything through until a time, in seconds since 1970; one that is over ends that.
-    ///
-    /// # Errors
-    ///
-    /// What the table said.
-    pub async fn allow_until(&self, until: i64) -> Result<(), StoreError> {
-        let values = vec![("until", n(until))];
-        self.update_item(&self.keys.breaker(), "SET #allowedUntil = :until REMOVE #tripped", None, values).await?;
-        Ok(())
+    pub fn allow_until(&mut self, until: i64) {
+        let expression = "SET #allowedUntil = :until REMOVE #tripped";
+        self.update(&self.store.keys.breaker(), expression, None, vec![("until", n(until))], Refusal::Moved);
     }
 }

@@ -12,6 +12,13 @@ async fn state(app: &App) -> BreakerState {
     app.store.tenant("default", &Meter::default()).breaker().await.unwrap()
 }
 
+async fn allow_until(app: &App, until: i64) {
+    let store = app.store.tenant("default", &Meter::default());
+    let mut transaction = store.transaction();
+    transaction.allow_until(until);
+    transaction.commit().await.unwrap();
+}
+
 fn remove(ids: &[String]) -> Value {
     let members: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
     json!([{ "op": "remove", "path": "members", "value": members }])
@@ -58,7 +65,7 @@ async fn the_share_of_an_hour_is_let_through_and_the_next_one_is_429() {
     app.user("new@example.com").await;
     // Until the administrator says that it is meant.
     let now = scimlet::ambient::now().as_second();
-    app.store.tenant("default", &Meter::default()).allow_until(now + 3_600).await.unwrap();
+    allow_until(&app, now + 3_600).await;
     for id in &ids[12..20] {
         app.delete(&format!("/Users/{id}")).await.expect(204);
     }
@@ -95,9 +102,9 @@ async fn memberships_count_by_themselves_and_a_group_counts_with_all_its_members
     set_active(&app, &ids[12], false).await.is_error(429, None);
     let of_four = app.group("Of four", &members[..4]).await;
     let now = scimlet::ambient::now().as_second();
-    app.store.tenant("default", &Meter::default()).allow_until(now + 60).await.unwrap();
+    allow_until(&app, now + 60).await;
     app.operations(&path, remove(&ids[9..13])).await.expect(204);
-    app.store.tenant("default", &Meter::default()).allow_until(0).await.unwrap();
+    allow_until(&app, 0).await;
     app.delete(&format!("/Groups/{of_four}")).await.is_error(429, None);
     is_intact(&app).await;
 }

@@ -227,8 +227,8 @@ async fn state(app: &App) -> BTreeSet<String> {
             "LOG" if sk.contains('#') => continue,
             "LOG" => {
                 if attributes["operation"] == "stop" {
-                    // The note of the breaker, which is no change of a resource, is written after it has stopped something.
-                    continue;
+                    // How much would have been lost: what a process counted that was killed then counts too.
+                    attributes.shift_remove("changes");
                 }
                 changes.push(item.to_string());
                 continue;
