@@ -266,13 +266,14 @@ impl Service {
         let mut transaction = store.transaction();
         transaction.log(&record);
         if is_rewritten {
-            transaction.rewrite(&before, &after, &indexed_before, &indexed_after);
+            transaction.rewrite(&before, &after, &indexed_before, &indexed_after, &plan.changes);
         } else {
             transaction.touch_group(&GroupTouch {
                 id: &id,
                 delta: plan.delta(),
                 groups_delta: plan.groups_delta(),
                 at: Some(&at),
+                changes: &plan.changes,
                 version: exact.then_some(before.meta.version),
                 intent: before.marks.intent.as_deref(),
             });
@@ -293,7 +294,7 @@ impl Service {
             after.marks.intent = Some(redo.id.clone());
             transaction = store.transaction();
             transaction.log(&record);
-            transaction.rewrite(&before, &after, &indexed_before, &indexed_after);
+            transaction.rewrite(&before, &after, &indexed_before, &indexed_after, &plan.changes);
             transaction.commit_redo(&redo, &at);
             exact = true;
         }

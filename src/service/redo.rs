@@ -399,13 +399,14 @@ fn added(change: &MemberChange) -> Option<Resource> {
 
 /// Takes a deleted member out of a group that was read with its membership.
 fn write_leave(transaction: &mut Transaction<'_>, redo: &Redo, group: &Stored, membership: Option<&Membership>) {
-    let (group_id, at) = (&group.meta.id, now_after([group.meta.last_modified.as_str()]));
+    let (group_id, at) = (&group.meta.id, now_after([group]));
     let Some(membership) = membership else { return transaction.end_leave(group_id, redo, &at) };
     let touch = GroupTouch {
         id: group_id,
         delta: -1,
         groups_delta: -i64::from(membership.resource_type == ResourceType::Group),
         at: Some(&at),
+        changes: &[],
         version: None,
         intent: group.marks.intent.as_deref(),
     };

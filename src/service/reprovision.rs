@@ -83,7 +83,8 @@ impl Service {
         let mut record = difference.record(operation, meta, caller, at, self.expiry());
         store.stage_change(&mut record).await?;
         let mut transaction = store.transaction();
-        transaction.rewrite(held, &after, &index::values(schema, &held.kept), &index::values(schema, &after.kept));
+        let (indexed_before, indexed_after) = (index::values(schema, &held.kept), index::values(schema, &after.kept));
+        transaction.rewrite(held, &after, &indexed_before, &indexed_after, &[]);
         transaction.log(&record);
         transaction.commit().await?;
         let groups = self.groups_of(store, &after, projection).await?;
@@ -123,7 +124,7 @@ impl Service {
         store.stage_change(&mut renamed).await?;
         let mut transaction = store.transaction();
         let before: BTreeSet<IndexedValue> = without(index::values(schema, &held.kept));
-        transaction.rewrite(held, &freed, &before, &index::values(schema, &freed.kept));
+        transaction.rewrite(held, &freed, &before, &index::values(schema, &freed.kept), &[]);
         transaction.create(user, &without(indexed.clone()));
         transaction.hand_over(name, &held.meta.id, &user.meta.id);
         transaction.log(&renamed);
@@ -158,7 +159,7 @@ impl Service {
             let (meta, at) = (&adopted.meta, &adopted.meta.last_modified);
             let record = Difference::default().record("adopt", meta, caller, at, self.expiry());
             let mut transaction = store.transaction();
-            transaction.rewrite(&user, &adopted, &indexed, &indexed);
+            transaction.rewrite(&user, &adopted, &indexed, &indexed, &[]);
             transaction.log(&record);
             match transaction.commit().await {
                 // Somebody else changed it, and has taken it over by that.

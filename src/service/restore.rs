@@ -2,7 +2,7 @@
 //! change since. And back to it.
 
 use super::change::Difference;
-use super::write::{created, date, now_after};
+use super::write::{created, date, later_than};
 use super::{Caller, Preconditions, Service, ServiceError};
 use crate::protocol::error::ScimError;
 use crate::protocol::index;
@@ -192,7 +192,7 @@ impl Service {
         let tombstone = store.tombstone(resource_type, id).await?;
         // Further than any version that somebody knows.
         stored.meta.version = tombstone.as_ref().map_or(1, |tombstone| tombstone.version + 1);
-        date(&mut stored.meta, now_after(tombstone.iter().map(|tombstone| tombstone.deleted.as_str())));
+        date(&mut stored.meta, later_than(tombstone.as_ref().and_then(|tombstone| tombstone.deleted.parse().ok())));
         let indexed = index::values(self.schema(resource_type), &stored.kept);
         let nothing = Object::new();
         let difference = Difference::between(&nothing, &stored.kept);

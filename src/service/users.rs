@@ -175,6 +175,7 @@ impl Service {
                     &after,
                     &index::values(schema, &before.kept),
                     &index::values(schema, &after.kept),
+                    &[],
                 );
                 transaction.log(&record);
                 let (written, groups) =
@@ -234,8 +235,7 @@ impl Service {
     ) -> Result<(), AttemptError> {
         let meta = &stored.meta;
         let Ties { groups, to_kill } = self.ties(store, stored, caller.deadline).await?;
-        let times = groups.iter().chain([stored]).map(|resource| resource.meta.last_modified.as_str());
-        let at = now_after(times);
+        let at = now_after(groups.iter().chain([stored]));
         let left: Vec<String> = groups.iter().map(|group| group.meta.id.clone()).collect();
         let members = match stored.member_count {
             0 => Vec::new(),
@@ -270,6 +270,7 @@ impl Service {
                     delta: -1,
                     groups_delta: -i64::from(meta.resource_type == ResourceType::Group),
                     at: Some(&at),
+                    changes: std::slice::from_ref(&removal),
                     version: None,
                     intent: group.marks.intent.as_deref(),
                 });

@@ -54,17 +54,16 @@ pub fn now() -> String {
     text(ambient::now())
 }
 
-/// The time of a change: now, but a millisecond later than each of these, which were read, at the least. They are times of
-/// changes that came before it, perhaps by a clock that is ahead.
-pub(super) fn now_after<'t>(times: impl IntoIterator<Item = &'t str>) -> String {
-    let now = now();
-    match times.into_iter().max() {
-        Some(last) if last >= now.as_str() => {
-            let last = last.parse::<Timestamp>().ok();
-            last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok()).map_or(now, text)
-        }
-        _ => now,
-    }
+/// The time of a change: now, but at the least a millisecond after the last change of each of these, as they were read. The
+/// clock that it has its time of may be ahead.
+pub(super) fn now_after<'r>(read: impl IntoIterator<Item = &'r Stored>) -> String {
+    later_than(read.into_iter().map(Stored::last_change).max())
+}
+
+/// Now, but at the least a millisecond after this time.
+pub(super) fn later_than(last: Option<Timestamp>) -> String {
+    let next = last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok());
+    text(next.map_or_else(ambient::now, |next| next.max(ambient::now())))
 }
 
 fn text(time: Timestamp) -> String {
@@ -76,7 +75,8 @@ fn text(time: Timestamp) -> String {
 pub fn created(resource_type: ResourceType, kept: Object) -> Stored {
     let now = now();
     let meta = Meta { resource_type, id: ambient::new_id(), version: 1, created: now.clone(), last_modified: now };
-    Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, is_unmanaged: false, marks: Marks::default() }
+    let marks = Marks::default();
+    Stored { meta, kept, joins: 0, member_count: 0, member_groups: 0, is_unmanaged: false, ordered: 0, marks }
 }
 
 /// Gives a resource that does not exist yet the time at which it comes to be.
@@ -87,10 +87,10 @@ pub(super) fn date(meta: &mut Meta, at: String) {
 
 /// The state after a change of `before`.
 pub(super) fn changed(before: &Stored, kept: Object) -> Stored {
-    let last_modified = now_after([before.meta.last_modified.as_str()]);
+    let last_modified = now_after([before]);
     let meta = Meta { version: before.meta.version + 1, last_modified, ..before.meta.clone() };
-    let &Stored { joins, member_count, member_groups, is_unmanaged, .. } = before;
-    Stored { meta, kept, joins, member_count, member_groups, is_unmanaged, marks: before.marks.clone() }
+    let &Stored { joins, member_count, member_groups, is_unmanaged, ordered, .. } = before;
+    Stored { meta, kept, joins, member_count, member_groups, is_unmanaged, ordered, marks: before.marks.clone() }
 }
 
 impl Service {

@@ -3,6 +3,7 @@
 use super::calls::Item;
 use super::error::StoreError;
 use super::keys::{Key, PK, SK};
+use super::order;
 use crate::protocol::members::Membership;
 use crate::protocol::representation::Meta;
 use crate::protocol::schema::ResourceType;
@@ -27,8 +28,19 @@ pub struct Stored {
     pub member_groups: u64,
     /// Whether a user is the application's own: no identity provider has taken it over.
     pub is_unmanaged: bool,
+    /// Of a group: the last time that its next change must come after, in ms since 1970; 0 for none.
+    pub ordered: i64,
     /// What redos under way have written on it.
     pub marks: Marks,
+}
+
+impl Stored {
+    /// The time of its last change, as far as it is known.
+    #[must_use]
+    pub fn last_change(&self) -> jiff::Timestamp {
+        let modified = self.meta.last_modified.parse().unwrap_or_default();
+        jiff::Timestamp::from_millisecond(self.ordered).map_or(modified, |ordered| ordered.max(modified))
+    }
 }
 
 /// What redos under way have written on a resource (`store::redo`). Nearly always empty.
@@ -182,6 +194,7 @@ impl<'a> Reader<'a> {
 
 /// A resource from its item.
 pub(super) fn stored(resource_type: ResourceType, item: &Item) -> Result<Stored, StoreError> {
+    let ordered = if resource_type == ResourceType::Group { order::last_remembered(item) } else { 0 };
     let item = Reader(item);
     let kept = serde_json::from_str(item.text("resource")?).map_err(|_| item.corrupt("resource"))?;
     Ok(Stored {
@@ -197,6 +210,7 @@ pub(super) fn stored(resource_type: ResourceType, item: &Item) -> Result<Stored,
         member_count: item.number("memberCount").unwrap_or(0),
         member_groups: item.number("memberGroups").unwrap_or(0),
         is_unmanaged: item.flag(UNMANAGED),
+        ordered,
         marks: Marks {
             intent: item.optional("intent").map(str::to_owned),
             settled: item.optional("settled").map(str::to_owned),

@@ -18,6 +18,7 @@ pub mod log;
 pub mod meter;
 #[cfg(feature = "local")]
 mod once;
+mod order;
 pub mod reads;
 pub(crate) mod redo;
 pub(crate) mod related;

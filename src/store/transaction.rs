@@ -8,6 +8,7 @@ use super::error::{CommitError, StoreError};
 use super::items::{self, Stored, item, n, s};
 use super::keys::Key;
 use super::log::Change;
+use super::order;
 use super::redo::MemberChange;
 use crate::protocol::index::IndexedValue;
 use crate::protocol::schema::ResourceType;
@@ -45,15 +46,17 @@ pub(super) struct Action {
 
 /// A group whose memberships change.
 #[derive(Debug, Clone)]
-pub struct GroupTouch<'a> {
+pub(crate) struct GroupTouch<'a> {
     /// Id of the group.
     pub id: &'a str,
     /// Members more, or fewer.
     pub delta: i64,
     /// Of them, groups.
     pub groups_delta: i64,
-    /// When, RFC 3339: later than any change of it before. `None` when it belongs to a change that has its time.
+    /// When, RFC 3339. `None` when it belongs to a change that has its time.
     pub at: Option<&'a str>,
+    /// What the change log says of them.
+    pub changes: &'a [MemberChange],
     /// The version the group must have; `None` when the change holds for any.
     pub version: Option<u64>,
     /// The intent that was pending when the group was read. No other one may be: it could be about the same members.
@@ -112,13 +115,15 @@ impl Transaction<'_> {
     }
 
     /// Rewrites a resource and moves its keys. Conditions: it has the version that was read, and each new unique value
-    /// is free. `joins` and the members are left alone but for `delta`.
-    pub fn rewrite(
+    /// is free. `joins` and the members are left alone; `changes` is what becomes of these in the same transaction, or with
+    /// the intent that it commits.
+    pub(crate) fn rewrite(
         &mut self,
         before: &Stored,
         after: &Stored,
         indexed_before: &std::collections::BTreeSet<IndexedValue>,
         indexed_after: &std::collections::BTreeSet<IndexedValue>,
+        changes: &[MemberChange],
     ) {
         let mut values = items::resource_attributes(after);
         if after.meta.resource_type == ResourceType::Group {
@@ -136,6 +141,10 @@ impl Transaction<'_> {
         let mut expression = String::with_capacity(512);
         for (index, (name, _)) in values.iter().enumerate() {
             expression.extend([if index == 0 { "SET #" } else { ", #" }, name, " = :", name]);
+        }
+        if after.meta.resource_type == ResourceType::Group {
+            expression.push_str(&order::and_all_remembered(changes));
+            values.push((order::TIME, n(order::milliseconds(&after.meta.last_modified))));
         }
         for (index, name) in missing.iter().enumerate() {
             expression.extend([if index == 0 { " REMOVE #" } else { ", #" }, name]);
@@ -193,10 +202,9 @@ impl Transaction<'_> {
     }
 
     /// Counts a change of a group's members that holds whatever else changes: version, lastModified and memberCount go
-    /// on from what they are. Conditions: the group exists, was not changed at `touch.at` or later, so that the change log
-    /// has its changes in the order in which they happen, has `touch.version` if that is given, and no other intent than
-    /// the one that was read.
-    pub fn touch_group(&mut self, touch: &GroupTouch<'_>) {
+    /// on from what they are. Conditions: the group exists, none of its changes comes after these in the change log, as far
+    /// as they hang together, it has `touch.version` if that is given, and no other intent than the one that was read.
+    pub(crate) fn touch_group(&mut self, touch: &GroupTouch<'_>) {
         self.touch_group_and(touch, None);
     }
 
@@ -206,9 +214,13 @@ impl Transaction<'_> {
         let mut values = vec![("one", n(1)), ("delta", n(touch.delta))];
         let mut expression = "SET #version = #version + :one, #memberCount = #memberCount + :delta".to_owned();
         if let Some(at) = touch.at {
-            condition.push_str(" AND #lastModified < :at");
             expression.push_str(", #lastModified = :at");
             values.push(("at", s(at)));
+            if !touch.changes.is_empty() {
+                condition.push_str(&order::and_in_order(touch.changes));
+                expression.push_str(&order::and_remembered(touch.changes));
+                values.push((order::TIME, n(order::milliseconds(at))));
+            }
         }
         if let Some(version) = touch.version {
             condition.push_str(" AND #version = :version");

@@ -158,6 +158,7 @@ impl Transaction<'_> {
                 delta: -lost(None),
                 groups_delta: -lost(Some(ResourceType::Group)),
                 at: None,
+                changes: &[],
                 version: None,
                 intent: Some(&redo.id),
             });
