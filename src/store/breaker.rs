@@ -1,9 +1,10 @@
 //! What the breaker counts: one item for each tenant, with numbers for each part of the window.
 
 use super::TenantStore;
+use super::action::Refusal;
 use super::error::StoreError;
 use super::items::{Reader, n};
-use super::transaction::{Refusal, Transaction};
+use super::transaction::Transaction;
 use std::collections::BTreeMap;
 
 /// What was taken away.

@@ -2,11 +2,11 @@
 //! process.
 
 use super::TenantStore;
+use super::action::{names, placeholders as value_placeholders};
 use super::attempts::watched;
 use super::error::StoreError;
 use super::keys::{self, Key, PK, SK};
 use super::meter::{Call, Units};
-use super::transaction::{names, placeholders as value_placeholders};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;

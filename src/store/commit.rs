@@ -6,13 +6,13 @@
 //! that it is not there, and a record that says `void` takes its place.
 
 use super::TenantStore;
+use super::action::{Action, Refusal};
 use super::attempts::watched;
 use super::calls::{Item, innermost, note, store_error, without_values};
 use super::error::{CommitError, StoreError};
 use super::items::{Reader, item};
 use super::keys::Key;
 use super::meter::Units;
-use super::transaction::{Action, Refusal};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;

@@ -8,12 +8,13 @@
 //! it.
 
 use super::TenantStore;
+use super::action::Refusal;
 use super::calls::{Item, Range};
 use super::commit::{VOID, Void, is_void};
 use super::error::StoreError;
 use super::items::{Reader, item, n, s};
 use super::keys::{self, Key};
-use super::transaction::{Refusal, Transaction};
+use super::transaction::Transaction;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::Compression;

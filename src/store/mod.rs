@@ -2,10 +2,13 @@
 //! consistent: a secondary index is eventually consistent, and a lookup that misses a user created 200 ms ago ends in
 //! a duplicate.
 //!
-//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call, [`transaction`] every write, [`log`] what was changed,
-//! `redo` the changes that no transaction holds, `related` who is a member of what, [`setup`] whether the table can be
-//! used, and [`verify`] what must hold of all of it. `once` is for the embedded engine alone.
+//! [`keys`] holds every key, [`items`] every item shape, [`calls`] every kind of call but the one that writes,
+//! [`transaction`] every write, `action` what it is made of, `commit` what becomes of it (and of its attempts, `attempts`),
+//! `order` in which place of the log it comes, [`log`] what was changed, `redo` the changes that no transaction holds,
+//! `related` who is a member of what, [`setup`] whether the table can be used, and [`verify`] what must hold of all of it.
+//! `once` is for the embedded engine alone.
 
+mod action;
 mod attempts;
 pub mod breaker;
 pub mod calls;

@@ -1,12 +1,12 @@
 //! Tokens that are made and revoked while the service runs, and when each token was last used. They are no tenant's: who
 //! asks is not known before the token is.
 
+use super::action::Refusal;
 use super::calls::{Item, Range, key_of};
 use super::error::StoreError;
 use super::items::{Reader, item, s};
 use super::keys::{self, Key};
 use super::meter::Meter;
-use super::transaction::Refusal;
 use super::{CommitError, Store, TenantStore};
 use crate::config::{DEFAULT_TENANT, Scope};
 use std::collections::BTreeMap;

@@ -63,7 +63,7 @@ fn groups_of(population: &Population, user: usize) -> usize {
 /// The items without what is each time another: ids, times, who wrote.
 async fn shape(app: &App, population: &Population, ids: [&str; 2]) -> Value {
     let mut text = Value::from_iter(app.dump().await.into_values().map(|mut item| {
-        for name in ["created", "lastModified", "added", "at", "requestId", "actor"] {
+        for name in ["created", "lastModified", "added", "at", "expiresAt", "requestId", "actor"] {
             if let Some(value) = item.get_mut(name) {
                 *value = "*".into();
             }

@@ -1,10 +1,11 @@
 //! What stages, commits, applies and clears a redo.
 
 use super::super::TenantStore;
+use super::super::action::Refusal;
 use super::super::error::StoreError;
 use super::super::items::{item, n, s};
 use super::super::keys::Key;
-use super::super::transaction::{GroupTouch, MAX_ACTIONS, Refusal, Transaction};
+use super::super::transaction::{GroupTouch, MAX_ACTIONS, Transaction};
 use super::{Chunk, Kind, MemberChange, Redo, Row};
 use crate::protocol::schema::ResourceType;
 use aws_sdk_dynamodb::types::AttributeValue;

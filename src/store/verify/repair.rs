@@ -1,10 +1,10 @@
 //! What a repair writes: one transaction, each action with the condition that the item is as it was read.
 
+use super::super::action::{Action, Refusal};
 use super::super::calls::Item;
 use super::super::error::StoreError;
 use super::super::items;
 use super::super::keys::Key;
-use super::super::transaction::{Action, Refusal};
 use super::snapshot::{Needs, Snapshot};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
