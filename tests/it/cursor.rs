@@ -4,6 +4,7 @@ use crate::guarantees::users;
 use crate::harness::{ACME_TOKEN, Answer, App, OTHER_TOKEN, TOKEN};
 use crate::requirements::refused;
 use crate::search::{query, search};
+use crate::seed::{fill, population};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -373,14 +374,10 @@ async fn walk_among_changes(app: &App, parameters: &Value, created: &[String], c
 #[tokio::test]
 async fn a_walk_of_10000_users_among_changes_misses_none_and_repeats_none() {
     let app = App::start().await;
-    let mut created = Vec::new();
-    for chunk in 0..200 {
-        let (app, first) = (&app, chunk * 50);
-        created.extend(
-            join_all((first..first + 50).map(|number| async move { app.user(&format!("u{number}")).await })).await,
-        );
-    }
-    walk_among_changes(&app, &json!({ "count": 100, "attributes": ["userName"] }), &created, 15).await;
+    let population = population(10_000, 0, &[]);
+    fill(&app, &population).await.unwrap();
+    let created: Vec<String> = (0..10_000).map(|number| population.user_id(number)).collect();
+    walk_among_changes(&app, &json!({ "count": 100, "attributes": ["userName"] }), &created, 6).await;
     let left = app.get("/Users?count=0").await.expect(200).total() as usize;
     let pages = walk(&app, "/Users", &json!({ "count": 100 }), false).await;
     assert_eq!(pages.len(), left.div_ceil(100));

@@ -10,11 +10,13 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
-fn population(users: usize, groups: usize, members: &[usize]) -> Population {
+/// Users and groups to be made, with as many members as `members` has in turn.
+pub fn population(users: usize, groups: usize, members: &[usize]) -> Population {
     Population { users, groups, members: members.to_vec(), ..Population::default() }
 }
 
-async fn fill(app: &App, population: &Population) -> Result<Seeded, SeedError> {
+/// Makes them.
+pub async fn fill(app: &App, population: &Population) -> Result<Seeded, SeedError> {
     seed(&app.store, &Schemas::load(true).unwrap(), "default", population, |_| ()).await
 }
 
