@@ -64,7 +64,6 @@ impl Service {
         let mut retry = Retry::until(caller.deadline);
         let created = loop {
             let attempt: Result<_, AttemptError> = async {
-                date(&mut group.meta, now());
                 let (id, at) = (group.meta.id.clone(), group.meta.created.clone());
                 let plan = Plan::make(&store, &id, &wish, &[]).await?;
                 plan.check(caller)?;
@@ -94,7 +93,7 @@ impl Service {
             }
             .await;
             match retry.settled(attempt).await {
-                Ok(None) => {}
+                Ok(None) => date(&mut group.meta, now()),
                 Ok(Some(done)) => break Ok(done),
                 Err(error) => break Err(error),
             }

@@ -55,7 +55,6 @@ impl Service {
         let difference = Difference::between(&nothing, &user.kept);
         let mut retry = Retry::until(caller.deadline);
         loop {
-            date(&mut user.meta, now());
             let attempt: Result<_, AttemptError> = async {
                 let mut record = difference.record("create", &user.meta, caller, &user.meta.created, self.expiry());
                 store.stage_change(&mut record).await?;
@@ -74,6 +73,7 @@ impl Service {
             if let Some(instead) = retry.settled(attempt).await? {
                 return Ok(instead.unwrap_or_else(|| self.user_answer(caller, user, &[], projection)));
             }
+            date(&mut user.meta, now());
         }
     }
 

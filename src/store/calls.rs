@@ -1,5 +1,5 @@
 //! One function for each kind of call: each is metered, strongly consistent, and loops over what DynamoDB did not
-//! process.
+//! process. The SDK's future of a call is some KB: on the heap it is not copied with each future around it.
 
 use super::TenantStore;
 use super::action::{names, placeholders as value_placeholders};
@@ -51,16 +51,17 @@ impl TenantStore {
             return Ok(None);
         }
         let call = self.meter.start();
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .set_key(Some(key_item(key)))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| store_error("GetItem", &error))?;
+        let answer = Box::pin(
+            self.client
+                .get_item()
+                .table_name(&*self.table)
+                .set_key(Some(key_item(key)))
+                .consistent_read(true)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send(),
+        )
+        .await
+        .map_err(|error| store_error("GetItem", &error))?;
         note(&call, Units::Read, answer.consumed_capacity());
         Ok(answer.item)
     }
@@ -112,14 +113,15 @@ impl TenantStore {
                 .build()
                 .map_err(|error| StoreError::Refused { operation: "BatchGetItem", message: error.to_string() })?;
             let call = self.meter.start();
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&*self.table, request)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(|error| store_error("BatchGetItem", &error))?;
+            let answer = Box::pin(
+                self.client
+                    .batch_get_item()
+                    .request_items(&*self.table, request)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .send(),
+            )
+            .await
+            .map_err(|error| store_error("BatchGetItem", &error))?;
             note(&call, Units::Read, answer.consumed_capacity().first());
             drop(call);
             found.extend(answer.responses.unwrap_or_default().remove(&*self.table).unwrap_or_default());
@@ -173,20 +175,21 @@ impl TenantStore {
                 }
             }
             let call = self.meter.start();
-            let answer = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .key_condition_expression(condition)
-                .set_expression_attribute_values(Some(values))
-                .consistent_read(true)
-                .scan_index_forward(!range.is_descending)
-                .set_limit(left.map(|left| i32::try_from(left).unwrap_or(i32::MAX)))
-                .set_exclusive_start_key(start.take())
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(|error| store_error("Query", &error))?;
+            let answer = Box::pin(
+                self.client
+                    .query()
+                    .table_name(&*self.table)
+                    .key_condition_expression(condition)
+                    .set_expression_attribute_values(Some(values))
+                    .consistent_read(true)
+                    .scan_index_forward(!range.is_descending)
+                    .set_limit(left.map(|left| i32::try_from(left).unwrap_or(i32::MAX)))
+                    .set_exclusive_start_key(start.take())
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .send(),
+            )
+            .await
+            .map_err(|error| store_error("Query", &error))?;
             note(&call, Units::Read, answer.consumed_capacity());
             drop(call);
             for item in answer.items.unwrap_or_default() {
@@ -213,19 +216,20 @@ impl TenantStore {
     ) -> Result<Option<Item>, StoreError> {
         let names = names(expression).chain(names(condition.unwrap_or_default())).collect();
         let call = self.meter.start();
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&*self.table)
-            .set_key(Some(key_item(key)))
-            .update_expression(expression)
-            .set_condition_expression(condition.map(str::to_owned))
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values((!values.is_empty()).then(|| value_placeholders(values)))
-            .return_values(ReturnValue::AllNew)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
+        let answer = Box::pin(
+            self.client
+                .update_item()
+                .table_name(&*self.table)
+                .set_key(Some(key_item(key)))
+                .update_expression(expression)
+                .set_condition_expression(condition.map(str::to_owned))
+                .set_expression_attribute_names(Some(names))
+                .set_expression_attribute_values((!values.is_empty()).then(|| value_placeholders(values)))
+                .return_values(ReturnValue::AllNew)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send(),
+        )
+        .await;
         match answer {
             Ok(answer) => {
                 note(&call, Units::Write, answer.consumed_capacity());
@@ -264,14 +268,15 @@ impl TenantStore {
     async fn batch_write_one(&self, mut wanted: Vec<WriteRequest>) -> Result<(), StoreError> {
         for round in 0..BATCH_ROUNDS {
             let call = self.meter.start();
-            let answer = self
-                .client
-                .batch_write_item()
-                .request_items(&*self.table, wanted)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(|error| store_error("BatchWriteItem", &error))?;
+            let answer = Box::pin(
+                self.client
+                    .batch_write_item()
+                    .request_items(&*self.table, wanted)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .send(),
+            )
+            .await
+            .map_err(|error| store_error("BatchWriteItem", &error))?;
             note(&call, Units::Write, answer.consumed_capacity().first());
             drop(call);
             wanted = match answer.unprocessed_items.unwrap_or_default().remove(&*self.table) {

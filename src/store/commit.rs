@@ -84,13 +84,14 @@ impl TenantStore {
 
     async fn send(&self, items: Vec<TransactWriteItem>) -> Result<(), SdkError<TransactWriteItemsError, HttpResponse>> {
         let call = self.meter.start();
-        let answer = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
+        let answer = Box::pin(
+            self.client
+                .transact_write_items()
+                .set_transact_items(Some(items))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send(),
+        )
+        .await?;
         note(&call, Units::Write, answer.consumed_capacity().first());
         Ok(())
     }
