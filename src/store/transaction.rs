@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 pub const MAX_ACTIONS: usize = 100;
 /// Largest sum of the items of one transaction. DynamoDB takes 4 MB.
 const MAX_TRANSACTION_BYTES: usize = 4_000_000;
+
 /// A group whose memberships change.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupTouch<'a> {

@@ -377,7 +377,7 @@ async fn a_walk_of_10000_users_among_changes_misses_none_and_repeats_none() {
     let population = population(10_000, 0, &[]);
     fill(&app, &population).await.unwrap();
     let created: Vec<String> = (0..10_000).map(|number| population.user_id(number)).collect();
-    walk_among_changes(&app, &json!({ "count": 100, "attributes": ["userName"] }), &created, 6).await;
+    walk_among_changes(&app, &json!({ "count": 100, "attributes": ["userName"] }), &created, 15).await;
     let left = app.get("/Users?count=0").await.expect(200).total() as usize;
     let pages = walk(&app, "/Users", &json!({ "count": 100 }), false).await;
     assert_eq!(pages.len(), left.div_ceil(100));

@@ -26,7 +26,9 @@ fn member(id: &String) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_change_has_happened_when_it_is_committed_and_not_before() {
-    for (number, point) in [Point::Staged, Point::Committed(0), Point::Committed(2)].into_iter().enumerate() {
+    for (number, point) in
+        [Point::Staged, Point::Committed(0), Point::Committed(2), Point::Committed(4)].into_iter().enumerate()
+    {
         let app = App::start().await;
         let ids = people(&app, "u", MANY).await;
         let (old, new) = (&ids[..20], &ids[10..]);
@@ -38,8 +40,8 @@ async fn a_large_change_has_happened_when_it_is_committed_and_not_before() {
         let now = if point == Point::Staged { old } else { new };
         let expected: Vec<Value> = now.iter().map(member).collect();
         all_read(&app, &["members", &group], &expected).await;
-        // Of the old list alone, of both, and of the new one alone.
-        for id in [&ids[0], &ids[15], &ids[MANY - 1]] {
+        // Of the old list alone, of both, of the new one alone: near the beginning and at the end.
+        for id in [&ids[0], &ids[15], &ids[30], &ids[MANY - 1]] {
             let team = json!({ "id": group, "displayName": "Team" });
             let expected = if now.contains(id) { vec![team] } else { Vec::new() };
             all_read(&app, &["groups", id], &expected).await;

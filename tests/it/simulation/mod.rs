@@ -14,7 +14,7 @@ mod traffic;
 use crate::administration::log::World;
 use crate::crash::sweep;
 use crate::harness::App;
-use crate::verify::is_clean_but_for_leftovers;
+use crate::verify::is_clean_but_for_late_chunks;
 use engine::{Engine, http_client};
 use fastrand::Rng;
 use faults::{Fault, Faulty};
@@ -86,7 +86,7 @@ impl Plan {
         tokio::time::sleep(Duration::from_secs(60)).await;
         // A redo that was staged may have been left to the sweep, which runs until nothing is left.
         sweep(&app).await;
-        is_clean_but_for_leftovers(&app, "after the run").await;
+        is_clean_but_for_late_chunks(&app, "after the run").await;
         let found = found(&app).await;
         let exchanges = ledger.exchanges();
         History::new(&exchanges, &found).check();

@@ -4,7 +4,7 @@ use super::engine::{Call, Engine, Wire, http_client};
 use crate::administration::log::World;
 use crate::administration::records;
 use crate::harness::{App, PATCH_OP, TOKEN};
-use crate::verify::is_clean_but_for_leftovers;
+use crate::verify::{is_clean_but_for_late_chunks, is_clean_but_for_leftovers};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use scimlet::ambient;
@@ -360,7 +360,7 @@ async fn what_was_staged_and_arrives_late_is_not_applied_again() {
     };
     tokio::join!(adding, removing);
     assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 59);
-    is_clean_but_for_leftovers(&app, "after both").await;
+    is_clean_but_for_late_chunks(&app, "after both").await;
 }
 
 /// The clocks of two functions differ: what the second one does comes after what the first one did, in the log and by
