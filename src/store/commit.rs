@@ -141,3 +141,62 @@ fn cancelled_because(reasons: &[CancellationReason], refusals: &[Refusal]) -> Op
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::items::s;
+    use super::*;
+
+    fn reason(code: &str, item: Option<Item>) -> CancellationReason {
+        let message = format!("{code}: the value 'ann@example.com' is not as it should be");
+        CancellationReason::builder().code(code).message(message).set_item(item).build()
+    }
+
+    fn said(reasons: &[CancellationReason], refusals: &[Refusal]) -> String {
+        cancelled_because(reasons, refusals).map_or_else(|| "done".to_owned(), |error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn a_cancelled_transaction_says_what_stood_in_its_way() {
+        let failed = |item| reason("ConditionalCheckFailed", item);
+        let none = || reason("None", None);
+        let held_by = |id: &str| failed(Some(Item::from([("id".to_owned(), s(id))])));
+        let record = |operation: &str| failed(Some(Item::from([("operation".to_owned(), s(operation))])));
+        let taken = || Refusal::Taken { attribute: "userName".into(), id: "me".into() };
+        let gone = |id: &str| Refusal::Gone { id: id.into() };
+        let moved = || Refusal::Moved;
+        let taken_by_other = r#"Taken { attribute: "userName", holder: Some("other") }"#;
+        let cases = [
+            // Its own record says that it was done before; a void one, that it never will be.
+            (vec![none(), record("create")], vec![moved(), Refusal::Recorded], "done"),
+            (vec![none(), record(VOID)], vec![moved(), Refusal::Recorded], "Moved"),
+            (vec![none(), failed(None)], vec![moved(), Refusal::Recorded], "Moved"),
+            (vec![record("create")], vec![moved()], "Moved"),
+            // A value of another resource outweighs the rest; its own was given to it meanwhile.
+            (vec![failed(None), held_by("other"), failed(None)], vec![moved(), taken(), gone("bob")], taken_by_other),
+            (vec![held_by("me")], vec![taken()], "Moved"),
+            (vec![failed(None)], vec![taken()], r#"Taken { attribute: "userName", holder: None }"#),
+            (
+                vec![failed(None), none(), failed(None), failed(None)],
+                vec![gone("bob"), gone("ann"), gone("eve"), moved()],
+                r#"Gone(["bob", "eve"])"#,
+            ),
+            (vec![none(), reason("TransactionConflict", None)], vec![moved(), gone("bob")], "Moved"),
+            (vec![reason("ThrottlingError", None)], vec![moved()], r#"Store(Throttled("a transaction"))"#),
+            (
+                vec![none(), reason("ProvisionedThroughputExceeded", None)],
+                vec![moved(), moved()],
+                r#"Store(Throttled("a transaction"))"#,
+            ),
+            (vec![reason("ThrottlingError", None), failed(None)], vec![moved(), moved()], "Moved"),
+            (
+                vec![reason("ValidationError", None)],
+                vec![moved()],
+                r#"Store(Refused { operation: "TransactWriteItems", message: "ValidationError: the value '…' is not as it should be" })"#,
+            ),
+        ];
+        for (reasons, refusals, expected) in cases {
+            assert_eq!(said(&reasons, &refusals), expected, "{reasons:?} {refusals:?}");
+        }
+    }
+}

@@ -4,9 +4,12 @@ use super::{records, set_active};
 use crate::big_groups::table::people;
 use crate::guarantees::is_intact;
 use crate::harness::App;
+use crate::simulation::engine::{Engine, http_client};
+use scimlet::ambient;
 use scimlet::store::breaker::BreakerState;
 use scimlet::store::meter::Meter;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn state(app: &App) -> BreakerState {
     app.store.tenant("default", &Meter::default()).breaker().await.unwrap()
@@ -64,13 +67,31 @@ async fn the_share_of_an_hour_is_let_through_and_the_next_one_is_429() {
     set_active(&app, &ids[0], true).await.expect(200);
     app.user("new@example.com").await;
     // Until the administrator says that it is meant.
-    let now = scimlet::ambient::now().as_second();
+    let now = ambient::now().as_second();
     allow_until(&app, now + 3_600).await;
     for id in &ids[12..20] {
         app.delete(&format!("/Users/{id}")).await.expect(204);
     }
     assert_eq!(state(&app).await.allowed_until, Some(now + 3_600));
     is_intact(&app).await;
+}
+
+/// `Retry-After` is the time until what was lost first is an hour old, and then the way is free.
+#[tokio::test(start_paused = true)]
+async fn the_wait_ends_when_the_first_losses_have_left_the_window() {
+    let app = App::over(http_client(Engine::new()), &[("SCIM_BREAKER_SHARE", "20")]).await;
+    let _clock = ambient::repeatable(1, "2026-11-24T08:00:00Z".parse().unwrap());
+    let ids = people(&app, "user", 60).await;
+    for id in &ids[..12] {
+        app.delete(&format!("/Users/{id}")).await.expect(204);
+    }
+    tokio::time::sleep(Duration::from_mins(40)).await;
+    let path = format!("/Users/{}", ids[12]);
+    let refused = app.delete(&path).await;
+    refused.is_error(429, None);
+    assert_eq!(refused.headers["retry-after"], (20 * 60).to_string());
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    app.delete(&path).await.expect(204);
 }
 
 #[tokio::test]
@@ -101,7 +122,7 @@ async fn memberships_count_by_themselves_and_a_group_counts_with_all_its_members
     }
     set_active(&app, &ids[12], false).await.is_error(429, None);
     let of_four = app.group("Of four", &members[..4]).await;
-    let now = scimlet::ambient::now().as_second();
+    let now = ambient::now().as_second();
     allow_until(&app, now + 60).await;
     app.operations(&path, remove(&ids[9..13])).await.expect(204);
     allow_until(&app, 0).await;

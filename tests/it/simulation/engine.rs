@@ -11,7 +11,7 @@ use dynoxide::Database;
 use dynoxide::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// An engine whose data is gone with its last clone.
 #[derive(Clone)]
@@ -71,6 +71,37 @@ impl Engine {
             let puts: Vec<Value> = batch.iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
             self.call("BatchWriteItem", &json!({ "RequestItems": { table: puts } }));
         }
+    }
+
+    /// Carries out the first ones of a batch, as many as `count` makes of their number, and says that the others are left.
+    pub fn part_of_batch(&self, call: &Call, count: impl FnOnce(usize) -> usize) -> Reply {
+        let is_write = call.operation == "BatchWriteItem";
+        let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+        let (table, wanted) = body["RequestItems"].as_object().unwrap().iter().next().unwrap();
+        let (table, mut wanted) = (table.clone(), wanted.clone());
+        let list = |wanted: &mut Value| {
+            let list = if is_write { wanted } else { &mut wanted["Keys"] };
+            list.as_array_mut().unwrap().clone()
+        };
+        let all = list(&mut wanted);
+        let (now, later) = all.split_at(count(all.len()));
+        let of = |part: &[Value]| {
+            let mut items = wanted.clone();
+            *(if is_write { &mut items } else { &mut items["Keys"] }) = part.to_vec().into();
+            Value::from(Map::from_iter([(table.clone(), items)]))
+        };
+        let left = if is_write { "UnprocessedItems" } else { "UnprocessedKeys" };
+        let mut answer = json!({ "Responses": {} });
+        if !now.is_empty() {
+            body["RequestItems"] = of(now);
+            let reply = self.answer(&Call { operation: call.operation.clone(), body: body.to_string().into() });
+            if reply.status != 200 {
+                return reply;
+            }
+            answer = serde_json::from_str(&reply.body).unwrap();
+        }
+        answer[left] = of(later);
+        Reply { status: 200, body: answer.to_string() }
     }
 
     fn call(&self, operation: &str, body: &Value) -> String {

@@ -5,7 +5,7 @@ use super::engine::{Call, Engine, Reply, Wire};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use fastrand::Rng;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -136,37 +136,6 @@ impl Faulty {
         reply
     }
 
-    /// Some of a batch, or none of it, and what the answer says is left.
-    fn part_of_batch(&self, call: &Call) -> Reply {
-        let is_write = call.operation == "BatchWriteItem";
-        let mut body: Value = serde_json::from_slice(&call.body).unwrap();
-        let (table, wanted) = body["RequestItems"].as_object().unwrap().iter().next().unwrap();
-        let (table, mut wanted) = (table.clone(), wanted.clone());
-        let list = |wanted: &mut Value| {
-            let list = if is_write { wanted } else { &mut wanted["Keys"] };
-            list.as_array_mut().unwrap().clone()
-        };
-        let all = list(&mut wanted);
-        let (now, later) = all.split_at(self.below(all.len()));
-        let of = |part: &[Value]| {
-            let mut items = wanted.clone();
-            *(if is_write { &mut items } else { &mut items["Keys"] }) = part.to_vec().into();
-            Value::from(Map::from_iter([(table.clone(), items)]))
-        };
-        let left = if is_write { "UnprocessedItems" } else { "UnprocessedKeys" };
-        let mut answer = json!({ "Responses": {} });
-        if !now.is_empty() {
-            body["RequestItems"] = of(now);
-            let reply = self.carry_out(&Call { operation: call.operation.clone(), body: body.to_string().into() });
-            if reply.status != 200 {
-                return reply;
-            }
-            answer = serde_json::from_str(&reply.body).unwrap();
-        }
-        answer[left] = of(later);
-        Reply { status: 200, body: answer.to_string() }
-    }
-
     /// A page of fewer items than asked for.
     fn short_page(&self, call: &Call) -> Reply {
         let mut body: Value = serde_json::from_slice(&call.body).unwrap();
@@ -254,7 +223,7 @@ impl Wire for Faulty {
                 self.carry_out(&call);
                 failure(400, "TransactionInProgressException")
             }
-            Some(Fault::Unprocessed) => self.part_of_batch(&call),
+            Some(Fault::Unprocessed) => self.engine.part_of_batch(&call, |all| self.below(all)),
             Some(Fault::ShortPage) => self.short_page(&call),
         };
         tokio::time::sleep(back).await;

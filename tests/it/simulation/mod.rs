@@ -4,7 +4,7 @@
 //! After a run nothing contradicts itself, every acknowledged change is there, no refused one is, every answer was one
 //! that was possible, and the change log has what happened and nothing else.
 
-mod engine;
+pub mod engine;
 mod faults;
 mod history;
 mod kills;

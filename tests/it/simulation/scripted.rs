@@ -1,5 +1,7 @@
 //! One thing that goes wrong at one moment.
 
+mod batches;
+
 use super::engine::{Call, Engine, Wire, http_client};
 use crate::administration::log::World;
 use crate::administration::records;
@@ -29,6 +31,8 @@ enum Step {
     Refused(u16, &'static str),
     /// Carried out after this time, and never answered.
     Late(Duration),
+    /// Carried out for as many of a batch as this makes of their number, the others left.
+    Part(fn(usize) -> usize),
 }
 
 impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for Scripted<F> {
@@ -44,6 +48,7 @@ impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for 
                 return told(status, body);
             }
             Step::Refused(status, body) => return told(status, body),
+            Step::Part(count) => return Ok(self.0.part_of_batch(&call, count).into()),
             Step::Late(time) => {
                 let engine = self.0.clone();
                 tokio::spawn(async move {
@@ -295,6 +300,28 @@ async fn an_attempt_that_arrives_after_its_answer_is_nothing() {
     assert_eq!(app.get(&path).await.expect(200).body.get("members"), None);
     assert_eq!(records(&app, "default").await.len(), before + 2, "added and removed");
     is_clean_but_for_leftovers(&app, "after all").await;
+}
+
+/// While an attempt may yet arrive, and that cannot be prevented, nobody is told that it was refused.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_cannot_be_prevented_is_no_refusal() {
+    let arrival = Duration::from_secs(9);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (app, failing) = failing({
+        let writes = writes.clone();
+        move |_, operation, _| match operation {
+            "TransactWriteItems" if writes.fetch_add(1, Ordering::Relaxed) == 0 => Step::Late(arrival),
+            "TransactWriteItems" => Step::Refused(400, CONFLICT),
+            _ => Step::Answered,
+        }
+    })
+    .await;
+    let answer = failing.post("/Users", json!({ "userName": "ann@example.com" })).await;
+    answer.is_error(503, None);
+    assert!(answer.headers.contains_key("retry-after"), "{:?}", answer.headers);
+    assert_eq!(writes.load(Ordering::Relaxed), 3, "the attempt, another one, and what should prevent the first");
+    tokio::time::sleep(arrival).await;
+    assert_eq!(app.get("/Users").await.expect(200).ids().len(), 1);
 }
 
 /// A change whose first attempt is lost comes after those that were made meanwhile, in the log too.
