@@ -1,6 +1,7 @@
 //! Guarantee 7, honest: a filter over a whole collection gives the exact set, and pages give each resource once.
 
 use super::{is_intact, users};
+use crate::big_groups::table::people;
 use crate::harness::App;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,22 @@ async fn a_filter_over_300_users_gives_the_exact_set_on_every_page() {
         assert_eq!(found.iter().cloned().collect::<BTreeSet<_>>(), expected, "{filter}");
         let beyond = app.get(&format!("/Users?startIndex={}{}", expected.len() + 1, encoded(filter))).await.expect(200);
         assert_eq!((beyond.total(), beyond.ids().len()), (expected.len() as u64, 0), "{filter}");
+    }
+}
+
+/// A collection of more than a thousand is read in ranges of ids side by side, which together are all of it.
+#[tokio::test]
+async fn a_filter_over_1700_users_gives_each_of_them_once() {
+    let app = App::start().await;
+    let sorted = people(&app, "user", 1_700).await;
+    for start in [1, 801, 1_601] {
+        let filter = encoded("userName sw \"user\"");
+        let page = app.get(&format!("/Users?startIndex={start}&count=100{filter}")).await.expect(200);
+        assert_eq!(
+            (page.total(), page.ids().as_slice()),
+            (1_700, &sorted[start - 1..start + 99]),
+            "startIndex {start}"
+        );
     }
 }
 
