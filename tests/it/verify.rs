@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use scimlet::config::Settings;
 use scimlet::protocol::schema::Schemas;
 use scimlet::service::Service;
-use scimlet::store::verify::{Kind, Options, Progress, Report};
+use scimlet::store::verify::{Example, Kind, Options, Progress, Report};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,12 +25,12 @@ async fn verify_with(app: &App, schemas: Schemas, options: Options) -> Report {
     service.verify(options, Arc::new(|_| {})).await.unwrap()
 }
 
-async fn verify(app: &App, repair: bool) -> Report {
+pub async fn verify(app: &App, repair: bool) -> Report {
     verify_with(app, Schemas::load(true).unwrap(), Options { repair, segments: 1 }).await
 }
 
 /// What was found, by kind, and how much of it was repaired.
-fn kinds(report: &Report) -> BTreeMap<Kind, (u64, u64)> {
+pub fn kinds(report: &Report) -> BTreeMap<Kind, (u64, u64)> {
     report.findings.iter().map(|(kind, found)| (*kind, (found.count, found.repaired))).collect()
 }
 
@@ -96,7 +96,8 @@ async fn put(app: &App, kind: &str, sk: &str, attributes: &[(&str, AttributeValu
     app.store.client().put_item().table_name(app.store.table()).set_item(Some(item)).send().await.unwrap();
 }
 
-async fn delete(app: &App, kind: &str, sk: &str) {
+/// Takes an item of the tenant `default` away, past the service provider.
+pub async fn delete(app: &App, kind: &str, sk: &str) {
     let delete = app.store.client().delete_item().table_name(app.store.table());
     let delete = delete.key("PK", s(&format!("T#default#{kind}"))).key("SK", s(sk));
     let gone = delete.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld).send().await.unwrap();
@@ -318,6 +319,13 @@ async fn a_counter_that_does_not_count() {
         ("COUNT#GROUP", &team, "n", Some(s("many"))),
     ] {
         set(&app, kind, &id[..2], name, value).await;
+    }
+    let found = verify(&app, false).await.findings.remove(&Kind::Counter).unwrap();
+    let digits: Vec<&(&str, String)> =
+        found.examples.iter().flat_map(|Example(parts)| parts).filter(|(name, _)| *name == "digits").collect();
+    assert_eq!(digits.len(), 3);
+    for id in [&ann, &bob, &team] {
+        assert!(digits.contains(&&("digits", id[..2].to_owned())), "{digits:?}");
     }
     is_found_and_repaired(&app, &[(Kind::Counter, 3)]).await;
     delete(&app, "COUNT#GROUP", &team[..2]).await;

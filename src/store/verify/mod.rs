@@ -123,7 +123,7 @@ impl Store {
         let meter = Meter::default();
         // The calls name whole keys, of any tenant.
         let table = self.tenant(crate::config::DEFAULT_TENANT, &meter);
-        let expected = self.items().await?;
+        let expected = patiently(|| self.items()).await?;
         let state = Mutex::new(State::default());
         let verifier = Arc::new(Verifier { table, rules, options, observer, expected, state });
         verifier.scan().await?;

@@ -8,13 +8,15 @@ use crate::administration::log::World;
 use crate::administration::records;
 use crate::big_groups::table::people;
 use crate::harness::{App, TOKEN};
-use crate::verify::is_clean_but_for_leftovers;
+use crate::verify::{is_clean_but_for_leftovers, kinds, verify};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use scimlet::ambient;
+use scimlet::store::verify::Kind;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// An engine, and what is done with each call, by its number and its text.
@@ -65,6 +67,8 @@ impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for 
 }
 
 const IN_PROGRESS: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException"}"#;
+
+const THROTTLED: &str = r#"{"__type":"com.amazon.coral.availability#ThrottlingException"}"#;
 
 const CONFLICT: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
     "CancellationReasons":[{"Code":"TransactionConflict"}]}"#;
@@ -259,7 +263,7 @@ async fn a_slow_table_is_answered_for_in_time() {
 async fn what_dynamodb_fails_of_itself_is_429_or_503() {
     const CASES: [(&str, u16, u16); 5] = [
         (r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#, 400, 429),
-        (r#"{"__type":"com.amazon.coral.availability#ThrottlingException"}"#, 400, 429),
+        (THROTTLED, 400, 429),
         (r#"{"__type":"com.amazonaws.dynamodb.v20120810#RequestLimitExceeded"}"#, 400, 429),
         (r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#, 500, 503),
         (r#"{"__type":"com.amazon.coral.service#ServiceUnavailableException"}"#, 503, 503),
@@ -280,6 +284,39 @@ async fn what_dynamodb_fails_of_itself_is_429_or_503() {
             assert!(seconds.is_ok_and(|seconds| seconds > 0), "{body}");
         }
     }
+}
+
+/// `scimlet verify` waits for a table that throttles: each kind of call a dozen times.
+#[tokio::test(start_paused = true)]
+async fn a_check_and_its_repairs_wait_for_a_table_that_throttles() {
+    let calls: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let (app, failing) = failing({
+        let calls = calls.clone();
+        move |_, operation, _| {
+            let mut calls = calls.lock().unwrap();
+            let made = calls.entry(operation.to_owned()).or_default();
+            *made += 1;
+            match operation {
+                "DescribeTable" | "Scan" | "Query" | "GetItem" | "BatchGetItem" | "TransactWriteItems"
+                    if *made <= 12 =>
+                {
+                    Step::Refused(400, THROTTLED)
+                }
+                _ => Step::Answered,
+            }
+        }
+    })
+    .await;
+    let user = app.user("ann@example.com").await;
+    let group = app.group("Team", &[&user]).await;
+    crate::verify::delete(&app, &format!("MEMBEROF#{user}"), &group).await;
+    crate::verify::delete(&app, "COUNT#USER", &user[..2]).await;
+    let found = kinds(&verify(&failing, true).await);
+    assert_eq!(found, BTreeMap::from([(Kind::MirrorMissing, (1, 1)), (Kind::Counter, (1, 1))]));
+    let made: Vec<_> =
+        calls.lock().unwrap().iter().filter(|(_, made)| **made > 12).map(|(name, _)| name.clone()).collect();
+    assert_eq!(made, ["BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan", "TransactWriteItems"]);
+    is_clean_but_for_leftovers(&app, "after the repair").await;
 }
 
 /// A function that is given little time answers within it: half a second before it is ended.

@@ -40,8 +40,11 @@ async fn it_says_what_is_wrong_without_personal_data_and_ends_with_its_verdict()
     let group = server.send("POST", "/Groups", Some(&group)).unwrap().1["id"].as_str().unwrap().to_owned();
     server.kill();
 
+    let status = || run(&["status"], folder, &[]).1;
+    assert!(status().contains("never checked; `scimlet verify` does"), "{}", status());
     let (code, text, errors) = run(&["verify"], folder, &[]);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
+    assert!(status().contains("held when they were checked at 20"), "{}", status());
     assert!(text.contains("default: 1 users, 1 groups, 1 memberships, 4 keys, 2 changes\n"), "{text}");
     assert!(text.contains("Nothing is wrong."), "{text}");
 
@@ -58,6 +61,7 @@ async fn it_says_what_is_wrong_without_personal_data_and_ends_with_its_verdict()
         assert!(text.contains(&expected), "{expected} is not in {text}");
     }
     assert!(!text.contains("secret"), "{text}");
+    assert!(status().contains("2 did not hold at 20"), "{}", status());
 
     let (code, text, _) = run(&["verify", "--json"], folder, &[]);
     let report: Value = serde_json::from_str(&text).unwrap();
