@@ -302,6 +302,8 @@ async fn a_check_and_its_repairs_wait_for_a_table_that_throttles() {
                 {
                     Step::Refused(400, THROTTLED)
                 }
+                // A write of one of the items is under way.
+                "TransactGetItems" if *made <= 4 => Step::Refused(400, CONFLICT),
                 _ => Step::Answered,
             }
         }

@@ -46,6 +46,7 @@ async fn an_intent_that_is_lost_is_registered_again() {
     let name = format!("members#{team}#{REDO}");
     let pending = BTreeMap::from([(Kind::Pending, (1, 0))]);
     for breaks in 0..3 {
+        let staged = item(&app, "REDO", &name).await["staged"].clone();
         let without = match breaks {
             0 => {
                 super::delete(&app, "REDO", &name).await;
@@ -67,6 +68,7 @@ async fn an_intent_that_is_lost_is_registered_again() {
         assert_eq!(kinds(&verify(&app, false).await), pending);
         let register = item(&app, "REDO", &name).await;
         assert!(register["committed"].is_string() && register["staged"].is_string(), "{register}");
+        assert_eq!(breaks > 0, register["staged"] == staged, "{register}, staged {staged}");
         assert!(register.get("dead").is_none(), "{register}");
     }
 }
@@ -85,6 +87,16 @@ async fn a_redo_that_is_over_and_chunks_and_marks_of_none() {
     set(&app, "USER", &ann, "joining", Some(ss(&[&gone, &format!("{team}#{REDO}"), "odd"]))).await;
     set(&app, "GROUP", &team, "leaving", Some(ss(&[&format!("{bob}#{REDO}"), &format!("{NOBODY}#{REDO}")]))).await;
     is_found_and_repaired(&app, &[(Kind::MarkStray, 5)]).await;
+}
+
+/// The only mark of a user; and one of a group that is to join itself, which a transaction names once.
+#[tokio::test]
+async fn a_mark_of_no_redo_that_stands_alone() {
+    let World { app, ann, team, .. } = world().await;
+    for (kind, id) in [("USER", &ann), ("GROUP", &team)] {
+        set(&app, kind, id, "joining", Some(ss(&[&format!("{team}#{REDO}")]))).await;
+        is_found_and_repaired(&app, &[(Kind::MarkStray, 1)]).await;
+    }
 }
 
 #[tokio::test]

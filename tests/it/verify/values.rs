@@ -123,9 +123,25 @@ async fn a_value_that_two_hold_is_a_conflict() {
     assert_eq!(app.dump().await, before);
 }
 
+/// Two have a value, and the key of neither is there: the one that is looked at first gets it.
+#[tokio::test]
+async fn a_value_that_two_want_is_a_conflict_of_the_second() {
+    let World { app, ann, bob, .. } = world().await;
+    let kept = json!({ "userName": "ANN", "active": true }).to_string();
+    set(&app, "USER", &bob, "resource", Some(s(&kept))).await;
+    set(&app, "USER", &bob, "userName", Some(s("ANN"))).await;
+    delete(&app, "KEY#User.userName#bob", "-").await;
+    delete(&app, "KEY#User.userName#ann", "-").await;
+    let report = verify(&app, false).await;
+    assert_eq!(kinds(&report), BTreeMap::from([(Kind::KeyMissing, (1, 0)), (Kind::Conflict, (1, 0))]));
+    let example = report.findings[&Kind::Conflict].examples[0].to_string();
+    let of = |id: &str, other: &str| format!("tenant default, attribute User.userName, id {id}, other {other}");
+    assert!([of(&ann, &bob), of(&bob, &ann)].contains(&example), "{example}");
+}
+
 #[tokio::test]
 async fn group_names_that_are_freed_and_made_unique_again() {
-    let World { app, .. } = world().await;
+    let World { app, team, .. } = world().await;
     let freed = || Schemas::load(false).unwrap();
     let look = Options { repair: false, segments: 1 };
     let repair = Options { repair: true, segments: 1 };
@@ -134,5 +150,12 @@ async fn group_names_that_are_freed_and_made_unique_again() {
         BTreeMap::from([(Kind::KeyMissing, (1, 1)), (Kind::KeyStray, (1, 1))])
     );
     is_clean(&verify_with(&app, freed(), look).await);
+    // The key of a name that many may have names nobody, not even another who has it.
+    let freely = app.with(&[("SCIM_GROUP_NAME_UNIQUE", "false")]);
+    let other = freely.group("Team", &[]).await;
+    set(&app, "KEY#Group.displayName#team", &team, "id", Some(s(&other))).await;
+    assert_eq!(kinds(&verify_with(&app, freed(), repair).await), BTreeMap::from([(Kind::KeyOfAnother, (1, 1))]));
+    is_clean(&verify_with(&app, freed(), look).await);
+    freely.delete(&format!("/Groups/{other}")).await.expect(204);
     is_found_and_repaired(&app, &[(Kind::KeyMissing, 1), (Kind::KeyStray, 1)]).await;
 }
