@@ -7,6 +7,7 @@ use super::engine::{Call, Engine, Wire, http_client};
 use crate::administration::log::World;
 use crate::administration::records;
 use crate::big_groups::table::people;
+use crate::guarantees::item;
 use crate::harness::{App, TOKEN};
 use crate::verify::{is_clean_but_for_leftovers, kinds, verify};
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -181,6 +182,33 @@ async fn who_is_deleted_before_the_change_that_adds_it_is_committed_is_no_member
     assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), members.len() - 2);
     crate::crash::sweep(&app).await;
     is_clean_but_for_leftovers(&app, "after the sweep").await;
+}
+
+/// Items of members that somebody takes out of the table, past the service provider, are not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_change_is_applied_without_the_members_whose_items_are_gone() {
+    let (app, adding) = failing(|_, operation, text| match operation {
+        "TransactWriteItems" if text.contains("SET #committed") => Step::After(Duration::from_secs(1)),
+        _ => Step::Answered,
+    })
+    .await;
+    let mut members = people(&app, "user", 120).await;
+    let inner = [app.group("Inner", &[]).await, app.group("Other", &[]).await];
+    let gone = [("USER", members[7].clone()), ("USER", members[70].clone()), ("GROUP", inner[0].clone())];
+    members.extend(inner);
+    let id = app.group("Team", &[]).await;
+    let path = format!("/Groups/{id}");
+    let large = async { adding.operations(&path, add(&members)).await.expect(204) };
+    let taken = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for (kind, id) in &gone {
+            crate::verify::delete(&app, kind, id).await;
+        }
+    };
+    futures_util::future::join(large, taken).await;
+    assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 119);
+    let group = item(&app, "GROUP", &id).await;
+    assert_eq!((&group["memberCount"], &group["memberGroups"], group.get("intent")), (&json!(119), &json!(1), None));
 }
 
 /// The answer that says nothing of what becomes of a transaction is passed on as that.

@@ -3,7 +3,7 @@
 use super::{NO_GROUP, NOBODY, World, is_clean, is_found_and_repaired, kinds, put, s, set, ss, verify, world};
 use crate::guarantees::item;
 use scimlet::store::verify::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const REDO: &str = "0a0a0a0a-14b2-4183-baf2-06d523e03bd3";
@@ -13,9 +13,15 @@ async fn pending() -> (World, String) {
     let world = world().await;
     let World { app, ann, team, .. } = &world;
     let carl = app.user("carl").await;
-    let changes =
-        json!([{ "add": carl, "type": "User" }, { "remove": ann, "type": "User" }, { "add": team, "type": "Group" }]);
-    put(app, &format!("INTENT#{team}"), &format!("{REDO}#"), &[("changes", s(&changes.to_string()))]).await;
+    let mut changes = [
+        (&carl, json!({ "add": carl, "type": "User" })),
+        (ann, json!({ "remove": ann, "type": "User" })),
+        (team, json!({ "add": team, "type": "Group" })),
+    ];
+    changes.sort_by_key(|(id, _)| *id);
+    let changes = Value::from_iter(changes.map(|(_, change)| change));
+    let chunk = [("changes", s(&changes.to_string())), ("at", s("2026-01-01T00:00:00.000Z"))];
+    put(app, &format!("INTENT#{team}"), &format!("{REDO}#"), &chunk).await;
     let register = [("staged", s("2026-01-01")), ("committed", s("2026-01-01"))];
     put(app, "REDO", &format!("members#{team}#{REDO}"), &register).await;
     set(app, "GROUP", team, "intent", Some(s(REDO))).await;
@@ -38,6 +44,18 @@ async fn a_pending_intent_is_no_error_and_its_members_are_counted_in() {
     assert_eq!(verify(&app, true).await.repaired(), 1);
     assert_eq!(item(&app, "GROUP", &team).await["memberCount"], json!(3));
     is_clean(&verify(&app, false).await);
+}
+
+/// What is read beside a pending intent is what it says, whatever another one that is only staged would say.
+#[tokio::test]
+async fn a_mark_of_what_is_only_staged_makes_nobody_a_member() {
+    let (World { app, ann, team, .. }, carl) = pending().await;
+    let staged = format!("{team}#{NOBODY}");
+    put(&app, "REDO", &format!("members#{staged}"), &[("staged", s("2026"))]).await;
+    set(&app, "USER", &ann, "joining", Some(ss(&[&staged]))).await;
+    let groups = async |id: &str| app.get(&format!("/Users/{id}")).await.expect(200).body.get("groups").cloned();
+    assert_eq!(groups(&ann).await, None);
+    assert_eq!(groups(&carl).await.unwrap()[0]["value"], json!(team));
 }
 
 #[tokio::test]
