@@ -3,11 +3,14 @@
 use super::{create, records, set_active, user};
 use crate::big_groups::table::people;
 use crate::harness::App;
+use crate::simulation::engine::{Engine, http_client};
+use scimlet::ambient;
 use scimlet::store::log::Record;
 use scimlet::store::meter::Meter;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// What the log says there is: resources by type and id, and members by group, each as a record names it.
 #[derive(Debug, Default, PartialEq)]
@@ -193,7 +196,7 @@ async fn a_record_names_the_request_the_token_and_the_quirks_and_expires() {
     assert_eq!(records[1].actor, "entra");
     assert!(records[1].quirks.len() == 2, "{:?}", records[1].quirks);
     assert_eq!(records[1].changes, json!({ "before": { "active": true }, "after": { "active": false } }));
-    let now = scimlet::ambient::now().as_second();
+    let now = ambient::now().as_second();
     for ((pk, _), item) in app.dump().await {
         let expires = item["expiresAt"].as_i64();
         assert_eq!(expires.is_some(), pk.contains("#LOG#") || pk.contains("#GONE#"), "{pk}");
@@ -222,10 +225,40 @@ async fn who_asks_for_what_is_new_does_not_pay_for_what_is_old() {
         app.store.tenant("default", &meter).records(&from, &until, visit).await.unwrap();
         (found, meter.cost().read_units)
     };
-    let now = scimlet::ambient::now();
+    let now = ambient::now();
     let (all, cost) = read(now - jiff::SignedDuration::from_mins(30)).await;
     assert!(all == 9 && cost > 200.0, "{all} {cost}");
     // Ten minutes later, whatever the day: what is there is not read.
     let (none, cost) = read(now + jiff::SignedDuration::from_mins(10)).await;
     assert!(none == 0 && cost <= 2.0, "{none} {cost}");
+}
+
+/// Of three changes, the last one on another day, those from a time on and before another one: the first time is included, the other is not.
+#[tokio::test(start_paused = true)]
+async fn it_is_read_from_a_time_until_another() {
+    let app = App::over(http_client(Engine::new()), &[]).await;
+    let _clock = ambient::repeatable(1, "2026-11-24T23:59:30Z".parse().unwrap());
+    for name in ["ann", "bob", "eve"] {
+        app.user(name).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    let all = records(&app, "default").await;
+    let times: Vec<&str> = all.iter().map(|record| record.at.as_str()).collect();
+    assert!(times[1] < "2026-11-25" && times[2] > "2026-11-25", "{times:?}");
+    let read = async |from: &str, until: &str| {
+        let mut found = Vec::new();
+        let visit = |record: Record| {
+            found.push(record.at);
+            ControlFlow::Continue(())
+        };
+        app.store.tenant("default", &Meter::default()).records(from, until, visit).await.unwrap();
+        found
+    };
+    let (before, after) = ("2026-11-24T00:00:00.000Z", "2026-11-26T00:00:00.000Z");
+    assert_eq!(read(before, after).await, times);
+    for (from, until, expected) in [(1, 2, 1..2), (0, 2, 0..2), (1, 1, 1..1)] {
+        assert_eq!(read(times[from], times[until]).await, times[expected], "{from} {until}");
+    }
+    assert_eq!(read(times[1], after).await, times[1..]);
+    assert_eq!(read(before, times[1]).await, times[..1]);
 }
