@@ -110,4 +110,15 @@ mod tests {
         assert_eq!((cost.calls, cost.round_trips), (3, 2));
         assert_eq!((cost.read_units, cost.write_units), (0.5, 2.0));
     }
+
+    #[test]
+    fn time_with_a_call_under_way_counts_once() {
+        let meter = Meter::default();
+        let (first, second) = (meter.start(), meter.start());
+        std::thread::sleep(Duration::from_millis(2));
+        drop(first);
+        assert_eq!(meter.cost().busy, Duration::ZERO, "one is under way");
+        drop(second);
+        assert!(meter.cost().busy >= Duration::from_millis(2));
+    }
 }

@@ -4,6 +4,7 @@ use super::table::{bare_people, group_of, holds, people, sweep_all};
 use super::{add, list, set, shows, whole};
 use crate::guarantees::{is_intact, members};
 use crate::harness::App;
+use crate::verify::is_clean_but_for_leftovers;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,4 +115,35 @@ async fn thousands_of_members_come_with_one_request() {
     let put = app.put(&without_members, whole("Everyone", &second)).await.expect(200);
     assert_eq!((&put.body["meta"]["version"], put.cost().writes), (&json!("W/\"3\""), 0.0));
     holds(&app, &group, &second, 3).await;
+}
+
+/// On either side of what one transaction holds: three actions for who is added, two for who is removed, and three for each
+/// group that a deleted user leaves.
+#[tokio::test]
+async fn every_size_around_that_of_a_transaction_is_done_whole() {
+    let app = App::start().await;
+    let users = people(&app, "user", 50).await;
+    let count = async |path: &str| app.get(path).await.expect(200).body["members"].as_array().map_or(0, Vec::len);
+    for size in (28..=36).chain(44..=50) {
+        let some: Vec<&str> = users[..size].iter().map(String::as_str).collect();
+        let path = format!("/Groups/{}", app.group("Team", &some).await);
+        assert_eq!(count(&path).await, size);
+        let members = json!(some.iter().map(|id| json!({ "value": id })).collect::<Vec<_>>());
+        let change = |op: &str| json!([{ "op": op, "path": "members", "value": members }]);
+        app.operations(&path, change("remove")).await.expect(204);
+        assert_eq!(count(&path).await, 0, "{size}");
+        app.operations(&path, change("add")).await.expect(204);
+        assert_eq!(count(&path).await, size);
+        app.delete(&path).await.expect(204);
+    }
+    // The first user is in 27 groups, the next one in one more.
+    let (fewest, leavers) = (27, &users[..8]);
+    for number in 0..fewest + leavers.len() {
+        let members: Vec<&str> = leavers.iter().skip((number + 1).saturating_sub(fewest)).map(String::as_str).collect();
+        app.group(&format!("Group {number}"), &members).await;
+    }
+    for user in leavers {
+        app.delete(&format!("/Users/{user}")).await.expect(204);
+    }
+    is_clean_but_for_leftovers(&app, "after all").await;
 }
