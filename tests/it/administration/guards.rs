@@ -2,11 +2,11 @@
 
 use super::{create, operations_on, set_active, user};
 use crate::guarantees::is_intact;
-use crate::harness::App;
+use crate::harness::{App, PATCH_OP};
 use scimlet::config::Settings;
 use scimlet::protocol::projection::Projection;
 use scimlet::protocol::schema::Schemas;
-use scimlet::service::{Caller, Service};
+use scimlet::service::{Caller, Preconditions, Service};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -79,6 +79,13 @@ async fn a_user_of_the_applications_own_is_read_and_not_touched() {
         assert!(refused.detail().contains("SCIM_ADOPT_EXISTING"), "{}", refused.detail());
     }
     assert_eq!(app.dump().await, table);
+    // Who changes it past the identity provider leaves it the application's own.
+    let title =
+        json!({ "schemas": [PATCH_OP], "Operations": [{ "op": "replace", "path": "title", "value": "Owner" }] });
+    let (any, shown) = (Preconditions::default(), Projection::default());
+    service(&app, false).patch_user(&mut administrator(), &id, &title, &any, &shown).await.unwrap();
+    assert_eq!(app.get(&format!("/Users/{id}")).await.expect(200).body["title"], "Owner");
+    set_active(&app, &id, false).await.is_error(403, None);
     // It may be a member like any other.
     app.group("Team", &[&id]).await;
     is_intact(&app).await;

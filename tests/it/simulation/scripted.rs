@@ -13,7 +13,11 @@ use crate::verify::{is_clean_but_for_leftovers, kinds, verify};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use scimlet::ambient;
-use scimlet::store::verify::Kind;
+use scimlet::config::Settings;
+use scimlet::protocol::schema::Schemas;
+use scimlet::service::Service;
+use scimlet::store::StoreError;
+use scimlet::store::verify::{Kind, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -345,6 +349,19 @@ async fn a_check_and_its_repairs_wait_for_a_table_that_throttles() {
         calls.lock().unwrap().iter().filter(|(_, made)| **made > 12).map(|(name, _)| name.clone()).collect();
     assert_eq!(made, ["BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan", "TransactWriteItems"]);
     is_clean_but_for_leftovers(&app, "after the repair").await;
+}
+
+/// It does not wait for ever.
+#[tokio::test(start_paused = true)]
+async fn a_check_of_a_table_that_only_throttles_ends() {
+    let (_, failing) = failing(|_, operation, _| match operation {
+        "Scan" => Step::Refused(400, THROTTLED),
+        _ => Step::Answered,
+    })
+    .await;
+    let service = Service::new(failing.store.clone(), Schemas::load(true).unwrap(), Settings::unlimited());
+    let ended = service.verify(Options { repair: false, segments: 1 }, Arc::new(|_| {})).await;
+    assert!(matches!(ended, Err(StoreError::Throttled(_))), "{ended:?}");
 }
 
 /// A function that is given little time answers within it: half a second before it is ended.
