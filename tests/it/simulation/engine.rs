@@ -12,6 +12,7 @@ use dynoxide::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// An engine whose data is gone with its last clone.
 #[derive(Clone)]
@@ -101,6 +102,28 @@ impl Engine {
             answer = serde_json::from_str(&reply.body).unwrap();
         }
         answer[left] = of(later);
+        Reply { status: 200, body: answer.to_string() }
+    }
+
+    /// Reads a batch at two moments: the items of groups after `time`.
+    pub async fn torn_batch(&self, call: &Call, time: Duration) -> Reply {
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let (table, wanted) = body["RequestItems"].as_object().unwrap().iter().next().unwrap();
+        let (groups, others): (Vec<Value>, Vec<Value>) = wanted["Keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .cloned()
+            .partition(|key| key["PK"]["S"].as_str().unwrap().ends_with("#GROUP"));
+        let read = |keys: Vec<Value>| {
+            let mut body = body.clone();
+            body["RequestItems"][table]["Keys"] = keys.into();
+            serde_json::from_str::<Value>(&self.call(&call.operation, &body)).unwrap()
+        };
+        let mut answer = if others.is_empty() { json!({ "Responses": { table: [] } }) } else { read(others) };
+        tokio::time::sleep(time).await;
+        let items = answer["Responses"][table].as_array_mut().unwrap();
+        items.extend(read(groups)["Responses"][table].as_array().unwrap().iter().cloned());
         Reply { status: 200, body: answer.to_string() }
     }
 

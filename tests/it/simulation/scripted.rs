@@ -42,6 +42,8 @@ enum Step {
     Late(Duration),
     /// Carried out for as many of a batch as this makes of their number, the others left.
     Part(fn(usize) -> usize),
+    /// A batch, of which the groups are read this much later than the rest.
+    Torn(Duration),
 }
 
 impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for Scripted<F> {
@@ -57,6 +59,7 @@ impl<F: Fn(usize, &str, &str) -> Step + Clone + Send + Sync + 'static> Wire for 
                 return told(status, body);
             }
             Step::Refused(status, body) => return told(status, body),
+            Step::Torn(time) => return Ok(self.0.torn_batch(&call, time).await.into()),
             Step::Part(count) => return Ok(self.0.part_of_batch(&call, count).into()),
             Step::Late(time) => {
                 let engine = self.0.clone();
