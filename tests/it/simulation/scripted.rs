@@ -189,6 +189,27 @@ async fn who_is_deleted_before_the_change_that_adds_it_is_committed_is_no_member
     is_clean_but_for_leftovers(&app, "after the sweep").await;
 }
 
+/// A large change is committed and its process ends there: who adds some of its members again adds nobody.
+#[tokio::test(start_paused = true)]
+async fn members_of_a_change_that_is_not_applied_yet_are_members() {
+    for again in [3, 17, 40] {
+        let (app, ending) = failing(|_, operation, text| match operation {
+            "TransactWriteItems" if text.contains("#INTENT#") => Step::Refused(400, THROTTLED),
+            _ => Step::Answered,
+        })
+        .await;
+        let users = people(&app, "user", 100).await;
+        let id = app.group("Team", &[]).await;
+        let path = format!("/Groups/{id}");
+        ending.operations(&path, add(&users)).await;
+        assert!(item(&app, "GROUP", &id).await["intent"].is_string(), "it is committed");
+        app.operations(&path, add(&users[..again])).await.expect(204);
+        assert_eq!(app.get(&path).await.expect(200).body["members"].as_array().unwrap().len(), 100, "{again}");
+        crate::crash::sweep(&app).await;
+        is_clean_but_for_leftovers(&app, "after the sweep").await;
+    }
+}
+
 /// Items of members that somebody takes out of the table, past the service provider, are not waited for.
 #[tokio::test(start_paused = true)]
 async fn a_change_is_applied_without_the_members_whose_items_are_gone() {
