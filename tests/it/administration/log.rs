@@ -233,7 +233,8 @@ async fn who_asks_for_what_is_new_does_not_pay_for_what_is_old() {
     assert!(none == 0 && cost <= 2.0, "{none} {cost}");
 }
 
-/// Of three changes, the last one on another day, those from a time on and before another one: the first time is included, the other is not.
+/// Of three changes, the last one on another day, those from a time on and before another one: the first time is included,
+/// the other is not.
 #[tokio::test(start_paused = true)]
 async fn it_is_read_from_a_time_until_another() {
     let app = App::over(http_client(Engine::new()), &[]).await;

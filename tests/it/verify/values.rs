@@ -106,13 +106,18 @@ async fn an_attribute_that_became_unique_later() {
     is_clean(&verify_with(&app, unique(), look).await);
 }
 
+/// Gives Bob the name of Ann, and takes the key of his own away.
+async fn calls_ann(app: &App, bob: &str) {
+    let kept = json!({ "userName": "ANN", "active": true }).to_string();
+    set(app, "USER", bob, "resource", Some(s(&kept))).await;
+    set(app, "USER", bob, "userName", Some(s("ANN"))).await;
+    delete(app, "KEY#User.userName#bob", "-").await;
+}
+
 #[tokio::test]
 async fn a_value_that_two_hold_is_a_conflict() {
     let World { app, ann, bob, .. } = world().await;
-    let kept = json!({ "userName": "ANN", "active": true }).to_string();
-    set(&app, "USER", &bob, "resource", Some(s(&kept))).await;
-    set(&app, "USER", &bob, "userName", Some(s("ANN"))).await;
-    delete(&app, "KEY#User.userName#bob", "-").await;
+    calls_ann(&app, &bob).await;
     let before = app.dump().await;
     for repair in [false, true] {
         let report = verify(&app, repair).await;
@@ -127,10 +132,7 @@ async fn a_value_that_two_hold_is_a_conflict() {
 #[tokio::test]
 async fn a_value_that_two_want_is_a_conflict_of_the_second() {
     let World { app, ann, bob, .. } = world().await;
-    let kept = json!({ "userName": "ANN", "active": true }).to_string();
-    set(&app, "USER", &bob, "resource", Some(s(&kept))).await;
-    set(&app, "USER", &bob, "userName", Some(s("ANN"))).await;
-    delete(&app, "KEY#User.userName#bob", "-").await;
+    calls_ann(&app, &bob).await;
     delete(&app, "KEY#User.userName#ann", "-").await;
     let report = verify(&app, false).await;
     assert_eq!(kinds(&report), BTreeMap::from([(Kind::KeyMissing, (1, 0)), (Kind::Conflict, (1, 0))]));
